@@ -1,0 +1,44 @@
+"""A post: one question with one answer, the single-turn dialogue that is to be expanded."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Place(NamedTuple):
+    """Where a row stands: file name as given, and its line (for Parquet: its row), counted from 1."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """One question (title and description) with one answer; a PsyQA question with k answers is k posts."""
+
+    id: str
+    title: str
+    description: str
+    answer: str
+    question_id: str
+    """Shared by all answers to one question: the source's own id, or a hash of title and description."""
+    keywords: tuple[str, ...] = ()
+    place: Place
+
+
+class Unreadable(NamedTuple):
+    """A row that could not become a post; the rows around it go on."""
+
+    place: Place
+    reason: str
+
+
+def content_id(*texts: str) -> str:
+    """80 bits of SHA-256 over the texts, in hex. Two of a million posts collide with a chance below 1e-12."""
+    digest = hashlib.sha256("\x1f".join(texts).encode("utf-8")).hexdigest()
+    return digest[:20]
