@@ -5,7 +5,8 @@ This is the ground floor. It imports nothing of the project and holds no logic b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -71,10 +72,10 @@ class Rejection(NamedTuple):
 
 
 class Repair(NamedTuple):
-    """A lenient reading that changed the reply's form, never its wording; `count` times in this reply."""
+    """A lenient reading that changed the reply's form, never its wording, so many `times` in this reply."""
 
     name: str
-    count: int
+    times: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +89,17 @@ class Verdict:
     @property
     def kept(self) -> bool:
         return self.rejection is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorpusEntry:
+    """One dialogue of a corpus, whoever made it: a run, a published set, or human sessions."""
+
+    id: str
+    dialogue: Dialogue
+    place: str
+    """File and line, or file and number, for a message to a person."""
+    question_id: str | None = None
+    """Equal for dialogues made from one question; splits must not part them."""
+    extra: Mapping[str, object] = field(default_factory=dict)
+    """What else the corpus says of it: topic, strategy labels, provenance; names as the corpus has them."""

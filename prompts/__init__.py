@@ -187,7 +187,9 @@ def _check_format(fmt: DialogueFormat, where: str) -> None:
     if not all(labels):
         raise TemplateError(f"{where}: a speaker label is empty.")
     if len(set(labels)) != len(labels):
-        raise TemplateError(f"{where}: one label stands for both speakers, or twice; a reader could not tell who speaks.")
+        raise TemplateError(
+            f"{where}: one label stands for both speakers, or twice; a reader could not tell who speaks."
+        )
     if fmt.max_turns is not None and fmt.max_turns < fmt.min_turns:
         raise TemplateError(f"{where}: turns.max ({fmt.max_turns}) is below turns.min ({fmt.min_turns}).")
 
@@ -222,7 +224,7 @@ def _join(pieces: tuple[str, ...], known: Mapping[str, str]) -> str:
 class Topic(NamedTuple):
     """One of the 60 dialogue topics of SMILE's Appendix G: names as published, definitions in our own words."""
 
-    index: int
+    number: int
     name: str
     name_en: str
     definition: str
@@ -233,4 +235,4 @@ class Topic(NamedTuple):
 def topics() -> tuple[Topic, ...]:
     """The codebook, in the paper's order."""
     document = yaml.safe_load((HERE / "topics.yaml").read_text("utf-8"))
-    return tuple(Topic(**entry) for entry in document["topics"])
+    return tuple(Topic(entry.pop("index"), **entry) for entry in document["topics"])

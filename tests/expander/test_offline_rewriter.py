@@ -270,12 +270,12 @@ def test_groups_keep_order_and_are_never_empty(count: int) -> None:
 
 def test_the_codebook_holds_sixty_topics_named_as_published_and_defined_anew(papers: Path) -> None:
     found = prompts.topics()
-    assert [topic.index for topic in found] == list(range(1, 61))
+    assert [topic.number for topic in found] == list(range(1, 61))
     assert len({topic.name for topic in found}) == len({topic.name_en for topic in found}) == 60
     published = (papers / "smile.txt").read_text("utf-8")
     for topic in found:
-        assert f"\n{topic.index}\t{topic.name}：" in published
-        assert f"\n{topic.index}\t{topic.name_en}: " in published
+        assert f"\n{topic.number}\t{topic.name}：" in published
+        assert f"\n{topic.number}\t{topic.name_en}: " in published
         assert topic.definition not in published
         assert topic.definition_en not in published
 

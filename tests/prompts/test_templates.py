@@ -54,7 +54,9 @@ def test_hostile_post_text_changes_on_its_way_into_the_prompt(name: str, text: s
 @given(question=st.text(), answer=st.text())
 def test_any_post_text_changes_on_its_way_into_the_prompt(question: str, answer: str) -> None:
     template = parse(OWN, name="own")
-    assert template.render(Values(question=question, answer=answer)) == f"改写：来访者: {question}\n咨询师: {answer}\n完。"
+    assert (
+        template.render(Values(question=question, answer=answer)) == f"改写：来访者: {question}\n咨询师: {answer}\n完。"
+    )
 
 
 def test_the_topic_is_missing_from_the_prompt() -> None:
@@ -91,7 +93,7 @@ def test_an_own_file_does_not_work_like_a_published_one(tmp_path: Path) -> None:
 def test_a_broken_template_is_accepted_or_its_fault_not_named(change: tuple[str, str], named: str) -> None:
     text = OWN.replace(*change)
     assert text != OWN
-    with pytest.raises(TemplateError, match="mine.yaml") as caught:
+    with pytest.raises(TemplateError, match=r"mine\.yaml") as caught:
         parse(text, name="mine", where="mine.yaml")
     assert named in str(caught.value)
 
