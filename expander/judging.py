@@ -1,0 +1,51 @@
+"""A stored reply's verdict: the rules applied to a row. Pure, so it can be had again at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import orjson
+
+from expander.endpoint import ReplyContent
+from expander.post import Post
+from filters.dialogue import Dialogue, Role, Verdict
+from filters.rules import Context, RuleSet, judge
+from prompts import Template
+
+OPENAI_ROLES: Mapping[Role, str] = {Role.CLIENT: "user", Role.COUNSELOR: "assistant"}
+
+
+def reading_of(verdict: Verdict, reply: ReplyContent, generation: int) -> bytes | None:
+    """What a kept reply says, as JSON for the corpus; None for a reply that is not kept."""
+    if verdict.rejection is not None or verdict.dialogue is None:
+        return None
+    return orjson.dumps(
+        {
+            "messages": messages(verdict.dialogue),
+            "model_reported": reply.model,
+            "finish_reason": reply.finish_reason,
+            "generation": generation,
+            "repairs": {repair.name: repair.times for repair in verdict.repairs},
+            "prompt_tokens": reply.prompt_tokens,
+            "completion_tokens": reply.completion_tokens,
+        }
+    )
+
+
+def messages(dialogue: Dialogue) -> list[dict[str, str]]:
+    """The dialogue as OpenAI messages: the client is the user, the counselor the assistant."""
+    return [{"role": OPENAI_ROLES[role], "content": text} for role, text in dialogue.utterances]
+
+
+class Judge:
+    """The rules of one run: its template's format and its rule set."""
+
+    def __init__(self, template: Template, rules: RuleSet) -> None:
+        self._template = template
+        self._rules = rules
+
+    def verdict(self, post: Post, reply: ReplyContent) -> Verdict:
+        context = Context(answer=post.answer or None, template_text=self._template.prompt)
+        return judge(
+            reply.text, self._template.format, finish_reason=reply.finish_reason, context=context, rules=self._rules
+        )

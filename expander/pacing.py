@@ -1,0 +1,176 @@
+"""When the next request may leave: the user's quotas, and what the endpoint's own 429s teach.
+
+Quotas use asyncio-throttle. It lets a window's whole quota through at once and its waiters do not queue, so one lock
+stands in front of it and windows are short.
+
+A lone 429 concerns its row alone: the row waits, the others go on. Many in a row mean that the endpoint takes no more
+from anybody. Then everything waits as long as it asked, and from there on requests leave at the rate that it was seen
+to accept, growing slowly until it refuses again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+
+from asyncio_throttle import Throttler
+
+_QUOTA_SHARE = 0.95  # of a quota: two clocks never agree on where a window begins
+_QUOTA_WINDOW = 1.0  # seconds
+_LEARNED_WINDOW = 0.2  # seconds; endpoints that smooth their limit refuse longer bursts
+_TOKENS_A_UNIT = 100  # a throttle holds one entry per unit, so a unit is not one token
+
+_SUSPICIOUS = 3  # refusals in a row after which new requests wait for the next answer
+_SATURATED = 12  # refusals in a row that no share of sporadic ones explains: 0.3 ** 12 is below one in a million
+_LOOK_UP_EVERY = 0.5  # seconds: how soon a pause notices that the run was stopped
+_DEFAULT_PAUSE = 1.0  # seconds, where a saturated endpoint does not say how long
+
+_GROW_FAST = 1.10  # a second, until the first refusal at a learned rate
+_GROW_SLOW = 1.03  # every quarter of a minute after that
+_GROW_SLOW_EVERY = 15.0
+
+
+class Pace:
+    """Lets requests pass one after the other, as fast as quotas and the endpoint allow."""
+
+    def __init__(self, *, concurrency: int, rpm: float | None = None, tpm: float | None = None) -> None:
+        self._requests = _throttle(rpm * _QUOTA_SHARE / 60, _QUOTA_WINDOW) if rpm else None
+        self._tokens = _throttle(tpm * _QUOTA_SHARE / 60 / _TOKENS_A_UNIT, _QUOTA_WINDOW) if tpm else None
+        self._saturated = max(_SATURATED, concurrency // 4)
+        self._learned: LearnedRate | None = None
+        self._learned_throttle: Throttler | None = None
+        self._lock = asyncio.Lock()
+        self._open = asyncio.Event()  # closed while refusals in a row raise a suspicion that the next answer settles
+        self._open.set()
+        self._stopped = False
+        self._in_flight = 0
+        self._refused_in_a_row = 0
+        self._longest_wait = 0.0
+        self._paused_until = 0.0
+        self._accepted = 0
+        self._since = time.monotonic()
+
+    async def enter(self, tokens: int) -> bool:
+        """Return when a request of about so many tokens may leave; False once stopped: then none may.
+
+        After True, exactly one of `accepted`, `refused` and `failed` must follow.
+        """
+        if self._requests or self._tokens or self._learned_throttle or not self._open.is_set():
+            async with self._lock:
+                await self._enter_in_turn(tokens)
+        self._in_flight += not self._stopped
+        return not self._stopped
+
+    def stop(self) -> None:
+        """Let nothing leave any more, and everything that waits here return."""
+        self._stopped = True
+        self._open.set()
+
+    async def _enter_in_turn(self, tokens: int) -> None:
+        units = math.ceil(tokens / _TOKENS_A_UNIT) if self._tokens else 0
+        for throttle in (self._requests, *[self._tokens] * units):
+            if throttle and not self._stopped:
+                await throttle.acquire()
+        while not self._stopped:
+            pause = self._paused_until - time.monotonic()
+            if pause > 0:
+                await asyncio.sleep(min(pause, _LOOK_UP_EVERY))
+            elif not self._open.is_set():
+                await self._open.wait()
+            else:
+                break
+        if self._learned_throttle and not self._stopped:
+            await self._learned_throttle.acquire()
+
+    def accepted(self) -> None:
+        """The endpoint took the request, whatever came of it."""
+        self._in_flight -= 1
+        self._accepted += 1
+        self._refused_in_a_row = 0
+        self._longest_wait = 0.0
+        self._open.set()
+        if self._learned and self._learned.grown(time.monotonic()):
+            self._learned_throttle = _throttle(self._learned.rate, _LEARNED_WINDOW)
+
+    def refused(self, after: float | None) -> None:
+        """The endpoint answered 429, and asked for that many seconds of rest where it said so."""
+        self._in_flight -= 1
+        self._refused_in_a_row += 1
+        self._longest_wait = max(self._longest_wait, after if after is not None else _DEFAULT_PAUSE)
+        now = time.monotonic()
+        if now < self._paused_until:
+            return
+        if self._learned and self._learned.shrunk(now):
+            self._learned_throttle = _throttle(self._learned.rate, _LEARNED_WINDOW)
+        if self._refused_in_a_row >= self._saturated or (
+            self._refused_in_a_row >= _SUSPICIOUS and self._in_flight == 0
+        ):
+            self._rest(now)
+        elif self._refused_in_a_row >= _SUSPICIOUS:
+            self._open.clear()
+
+    def failed(self) -> None:
+        """The request failed for another reason, which says nothing of rates."""
+        self._in_flight -= 1
+        if self._in_flight == 0:
+            self._open.set()
+
+    def _rest(self, now: float) -> None:
+        rate = max(1, self._accepted) / (now - self._since + self._longest_wait)
+        self._learned = LearnedRate(rate, now=now + self._longest_wait)
+        self._learned_throttle = _throttle(rate, _LEARNED_WINDOW)
+        self._paused_until = now + self._longest_wait
+        self._since = self._paused_until
+        self._accepted = 0
+        self._refused_in_a_row = 0
+        self._longest_wait = 0.0
+        self._open.set()
+
+
+class LearnedRate:
+    """Requests a second that an endpoint was seen to accept; grows fast until the first refusal, then slowly."""
+
+    def __init__(self, rate: float, *, now: float) -> None:
+        self.rate = rate
+        self._settled = False
+        self._grew_at = now
+        self._before: float | None = None
+
+    def grown(self, now: float) -> bool:
+        """Whether the rate has just grown."""
+        every, by = (_GROW_SLOW_EVERY, _GROW_SLOW) if self._settled else (1.0, _GROW_FAST)
+        if now - self._grew_at < every:
+            return False
+        self._before, self.rate, self._grew_at = self.rate, self.rate * by, now
+        return True
+
+    def shrunk(self, now: float) -> bool:
+        """Whether a refusal has just undone the last growth; each growth is undone once."""
+        self._settled = True
+        if self._before is None:
+            return False
+        self.rate, self._before, self._grew_at = self._before * 0.98, None, now
+        return True
+
+
+def _throttle(rate: float, window: float) -> Throttler:
+    """A throttle for `rate` entries a second, in windows of about `window` seconds that hold at least one entry."""
+    entries = max(1, round(rate * window))
+    period = entries / rate
+    return Throttler(rate_limit=entries, period=period, retry_interval=min(0.005, period / 5))
+
+
+class TokenEstimate:
+    """About how many tokens a request will use, for the token quota: what replies have taken so far."""
+
+    def __init__(self, first_guess: int, prompt_tokens: Callable[[str], int]) -> None:
+        self._mean = float(first_guess)
+        self._prompt_tokens = prompt_tokens
+
+    def of(self, prompt: str) -> int:
+        return self._prompt_tokens(prompt) + int(self._mean)
+
+    def learn(self, completion_tokens: int) -> None:
+        self._mean += 0.05 * (completion_tokens - self._mean)

@@ -1,0 +1,165 @@
+"""From posts to rows: which posts are taken, what is sent for each, and who it is.
+
+A row's identity is the hash of its post, the template's words, the model, the sampling and the sample's number. It does
+not depend on where the post stood, so a moved or longer input resumes the same run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import orjson
+
+from expander.cleaning import HUG, QA_LIMIT, REPLACEMENTS, clean
+from expander.errors import UsageError
+from expander.post import Place, Post, Unreadable, content_id
+from expander.sampling import in_shard, sample_posts
+from expander.settings import EndpointSettings, InputSettings, SamplingSettings
+from expander.sources import read_posts
+from prompts import Template, Values, topics
+
+CLEANING = (REPLACEMENTS, HUG, QA_LIMIT)
+"""What cleaning does to a post; part of a row's identity, since it decides what is sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One dialogue to be made."""
+
+    id: str
+    position: int
+    """Place in the input, counted from 0; results are written in this order."""
+    post: Post
+    """As sent: cleaned."""
+    changes: Mapping[str, int]
+    """What cleaning changed, by name."""
+    sample: int
+    topic: str | None
+    prompt: str
+
+    def request_seed(self, base: int | None, generation: int) -> int | None:
+        """A seed of 31 bits that differs between rows and generations, so that equal prompts get different replies."""
+        if base is None:
+            return None
+        digest = hashlib.sha256(f"{base}\x1f{self.id}\x1f{generation}".encode()).digest()
+        return int.from_bytes(digest[:4]) >> 1
+
+
+class RowMaker:
+    """Turns posts into rows under one template, model and sampling."""
+
+    def __init__(
+        self,
+        template: Template,
+        model: str,
+        sampling: SamplingSettings,
+        endpoint: EndpointSettings,
+        inputs: InputSettings,
+    ) -> None:
+        self._template = template
+        self._samples = sampling.samples
+        self._seed = inputs.seed
+        self._cleans = not inputs.no_clean
+        self._condition = hashlib.sha256(
+            orjson.dumps(
+                [condition(template, model, sampling, endpoint), CLEANING if self._cleans else None],
+                option=orjson.OPT_SORT_KEYS,
+            )
+        ).hexdigest()
+        self._topics = [topic.name for topic in topics()] if template.needs == "topic" else []
+
+    def rows(self, position: int, post: Post) -> Iterator[Row | Unreadable]:
+        """The post's rows, one a sample; or why it can be none."""
+        changes: Mapping[str, int] = {}
+        sent = post
+        if self._cleans and post.answer:
+            cleaned = clean(post)
+            if cleaned.empty is not None:
+                yield Unreadable(post.place, f"nothing is left of its {cleaned.empty} after cleaning")
+                return
+            if cleaned.changes:
+                changes = dict(cleaned.changes)
+                sent = Post(
+                    id=post.id,
+                    title=cleaned.title,
+                    description=cleaned.description,
+                    answer=cleaned.answer,
+                    question_id=post.question_id,
+                    keywords=post.keywords,
+                    place=post.place,
+                )
+        question = join_question(sent.title, sent.description)
+        for sample in range(self._samples):
+            row_id = content_id(post.id, self._condition, str(sample))
+            topic = self._topic(post.id, sample)
+            prompt = self._template.render(Values(question=question, answer=sent.answer, topic=topic or ""))
+            yield Row(
+                id=row_id, position=position, post=sent, changes=changes, sample=sample, topic=topic, prompt=prompt
+            )
+
+    def _topic(self, post_id: str, sample: int) -> str | None:
+        """Uniform over the topics; a function of seed, post and sample, so that resuming draws the same."""
+        if not self._topics:
+            return None
+        return random.Random(f"{self._seed}\x1f{post_id}\x1f{sample}").choice(self._topics)
+
+
+def condition(
+    template: Template, model: str, sampling: SamplingSettings, endpoint: EndpointSettings
+) -> dict[str, object]:
+    """What makes two replies to one post comparable: the template's words, the model, the sampling."""
+    settings = asdict(sampling)
+    del settings["samples"]  # more samples of the same condition extend a run
+    return {"template": template.sha256, "model": model, **settings, "extra_body": endpoint.body()}
+
+
+def selected_posts(posts: Path | None, inputs: InputSettings, template: Template) -> Iterator[Post | Unreadable]:
+    """The posts that the input settings select, as a stream, with the rows that could not be read among them.
+
+    Raises UsageError for settings that contradict each other, SourceError for a file that cannot be read.
+    """
+    if posts is None:
+        yield from _numbered(inputs, template)
+        return
+    if inputs.count is not None:
+        raise UsageError("--count makes rows without posts: leave out POSTS, or take --limit.")
+    if inputs.sample is not None and inputs.limit is not None:
+        raise UsageError("--sample and --limit contradict each other: --sample-first bounds what --sample reads.")
+    stream: Iterator[Post | Unreadable] = read_posts(posts, columns=inputs.columns())
+    if inputs.sample is not None:
+        stream = iter(sample_posts(stream, n=inputs.sample, first=inputs.sample_first, seed=inputs.seed))
+    shard = inputs.shard_of()
+    taken = 0
+    for post in stream:
+        if isinstance(post, Post):
+            if inputs.limit is not None and taken >= inputs.limit:
+                return
+            taken += 1
+            if shard and not in_shard(post.id, *shard):
+                continue
+        yield post
+
+
+def _numbered(inputs: InputSettings, template: Template) -> Iterator[Post]:
+    """Rows without a post, for templates that need none."""
+    if inputs.count is None:
+        raise UsageError("Name a file of posts, or give --count with a template that needs none (standard, standardT).")
+    if template.needs == "qa":
+        raise UsageError(f"Template {template.name} rewrites posts: name a file of posts instead of --count.")
+    for number in range(inputs.count):
+        name = f"row {number + 1}"
+        place = Place("(generated)", number + 1)
+        yield Post(id=content_id(name), title="", description="", answer="", question_id=name, place=place)
+
+
+def join_question(title: str, description: str) -> str:
+    """Title and description as one question; a title that the description repeats is not said twice."""
+    if not description or description.startswith(title):
+        return description or title
+    if not title:
+        return description
+    return title + ("" if title[-1] in "。！？!?…～~，,；;：:" else "。") + description

@@ -1,0 +1,216 @@
+"""Every option of a run, declared once: the command line, the environment (EXPANDER_...) and the YAML file read these.
+
+The comment string below a field is its help text. Where a number came from somewhere, the text says where.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import orjson
+from cyclopts import Group, Parameter
+from cyclopts.validators import Number
+
+from expander.errors import UsageError
+
+_POSITIVE = Parameter(validator=Number(gt=0))
+_COUNT = Parameter(validator=Number(gte=0))
+_SHARE = Parameter(validator=Number(gt=0, lte=1))
+_MANY = Parameter(negative="", show_default=False)
+
+
+@Parameter(name="*", group=Group("Input", sort_key=1))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputSettings:
+    """Which posts are read, and which of them become rows."""
+
+    column: Annotated[tuple[str, ...], _MANY] = ()
+    """Where a field stands under another name: `--column question=title --column answer=reply`."""
+    limit: Annotated[int | None, _POSITIVE] = None
+    """Take only the first so many posts."""
+    sample: Annotated[int | None, _POSITIVE] = None
+    """Draw so many distinct questions, one random answer each (SMILE 4.1 draws 500)."""
+    sample_first: Annotated[int, _POSITIVE] = 5000
+    """Draw the sample from the first so many posts (5000 in SMILE 4.1)."""
+    count: Annotated[int | None, _POSITIVE] = None
+    """Instead of posts: so many rows for a template that needs none."""
+    shard: str | None = None
+    """Take the i-th of N equal parts of the posts, by content: `--shard 1/4`."""
+    seed: int = 0
+    """Decides the sample and the topics. It is not sent to the endpoint."""
+    no_clean: Annotated[bool, Parameter(negative="")] = False
+    """Leave the posts' wording and length as they are (SMILE's Appendix A cleaning is the default)."""
+
+    def columns(self) -> dict[str, str]:
+        return dict(_pair(entry, "=", "--column", "question=title") for entry in self.column)
+
+    def shard_of(self) -> tuple[int, int] | None:
+        if self.shard is None:
+            return None
+        match = re.fullmatch(r"(\d+)/(\d+)", self.shard)
+        if not match or not 1 <= int(match[1]) <= int(match[2]):
+            raise UsageError(f"--shard {self.shard!r}: give it as i/N with 1 <= i <= N, such as 1/4.")
+        return int(match[1]), int(match[2])
+
+
+@Parameter(name="*", group=Group("Endpoint", sort_key=2))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointSettings:
+    """Where requests go. Without a base URL, the embedded offline endpoint answers."""
+
+    base_url: str | None = None
+    """Any OpenAI-compatible endpoint, such as https://api.openai.com/v1 or http://127.0.0.1:8000/v1."""
+    model: str | None = None
+    """The model's name at that endpoint."""
+    api_key_env: str = "OPENAI_API_KEY"
+    """Name of the environment variable that holds the key. The key itself is never an option and never stored."""
+    header: Annotated[tuple[str, ...], _MANY] = ()
+    """An extra request header, `Name=value`, or `Name=env:VARIABLE` for a secret one."""
+    extra_body: str | None = None
+    """A JSON object merged into every request's body, for parameters of one provider."""
+    attempt_timeout: Annotated[float, _POSITIVE] = 180.0
+    """Seconds one request may take from sending to the last byte."""
+
+    def __post_init__(self) -> None:
+        if self.base_url is None:
+            return
+        parts = urlsplit(self.base_url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise UsageError("--base-url: give a whole URL, such as https://api.openai.com/v1.")
+        if parts.username or parts.password:
+            raise UsageError(
+                "--base-url holds credentials. URLs end up in logs and process lists: "
+                f"put the key into ${self.api_key_env}, or a header into --header Name=env:VARIABLE."
+            )
+        if self.model is None:
+            raise UsageError("--base-url needs --model: the name of the model at that endpoint.")
+
+    def headers(self) -> dict[str, str]:
+        """Extra headers with their secrets looked up. Never store or print what this returns."""
+        pairs = (_pair(entry, "=", "--header", "X-Team=research") for entry in self.header)
+        return {name: _secret(name, value) for name, value in pairs}
+
+    def body(self) -> dict[str, Any]:
+        if self.extra_body is None:
+            return {}
+        try:
+            body = orjson.loads(self.extra_body)
+        except orjson.JSONDecodeError as error:
+            raise UsageError(f"--extra-body is not JSON: {error}") from error
+        if not isinstance(body, dict):
+            raise UsageError("--extra-body: give a JSON object, such as '{\"top_k\": 20}'.")
+        if clash := body.keys() & {"model", "messages", "stream", "n", "seed"}:
+            raise UsageError(f"--extra-body may not set {', '.join(sorted(clash))}: the job sets that itself.")
+        return body
+
+
+@Parameter(name="*", group=Group("Sampling", sort_key=3))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingSettings:
+    """What the endpoint is asked for."""
+
+    temperature: Annotated[float, Parameter(validator=Number(gte=0, lte=2))] = 1.0
+    """1.0 in SMILE 4.1."""
+    top_p: Annotated[float, _SHARE] = 1.0
+    """1.0 in SMILE 4.1."""
+    max_tokens: Annotated[int | None, _POSITIVE] = None
+    """Most tokens a reply may have; the endpoint's own limit when unset."""
+    stop: Annotated[tuple[str, ...], _MANY] = ()
+    """A string at which the reply ends; may be given several times."""
+    request_seed: int | None = None
+    """Sent to the endpoint, mixed with the row's identity so that equal prompts still differ."""
+    samples: Annotated[int, _POSITIVE] = 1
+    """Dialogues to make from each post."""
+
+
+@Parameter(name="*", group=Group("Work", sort_key=4))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkSettings:
+    """How hard the endpoint is worked, and when to stop."""
+
+    concurrency: Annotated[int, _POSITIVE] = 32
+    """Most requests in flight; also the most that a crash can make the next run send again."""
+    rpm: Annotated[float | None, _POSITIVE] = None
+    """The endpoint's quota of requests a minute; 95 % of it is used."""
+    tpm: Annotated[float | None, _POSITIVE] = None
+    """The endpoint's quota of tokens a minute; 95 % of it is used."""
+    max_attempts: Annotated[int, _POSITIVE] = 6
+    """Most failed attempts for one reply; being told to slow down does not count."""
+    max_wait: Annotated[float, _POSITIVE] = 900.0
+    """Most seconds one row may spend on attempts and the waits between them."""
+    max_regenerations: Annotated[int, _COUNT] = 0
+    """How often a reply that fails the rules is asked for anew (SMILE 4.1: until it passes; SMILECHAT: never)."""
+    max_total_tokens: Annotated[int | None, _POSITIVE] = None
+    """Stop once the run has used so many tokens."""
+    price_in: Annotated[float | None, _COUNT] = None
+    """Price of a million prompt tokens."""
+    price_out: Annotated[float | None, _COUNT] = None
+    """Price of a million completion tokens."""
+    currency: str = "USD"
+    """What prices are in."""
+    max_cost: Annotated[float | None, _POSITIVE] = None
+    """Stop once the run has cost so much; needs both prices."""
+
+    def __post_init__(self) -> None:
+        if (self.price_in is None) != (self.price_out is None):
+            raise UsageError("Give both --price-in and --price-out, or neither.")
+        if self.max_cost is not None and self.price_in is None:
+            raise UsageError("--max-cost needs --price-in and --price-out: without prices the cost is unknown.")
+
+    def cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
+        """In `currency`; None when no price is configured."""
+        if self.price_in is None or self.price_out is None:
+            return None
+        return (prompt_tokens * self.price_in + completion_tokens * self.price_out) / 1_000_000
+
+
+@Parameter(name="*", group=Group("Rules", sort_key=5))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSettings:
+    """What a reply must be to be kept. Rules read stored replies, so changing them costs no request."""
+
+    strict: Annotated[bool, Parameter(negative="")] = False
+    """Accept only replies that need no repair."""
+
+
+@Parameter(name="*", group=Group("Offline endpoint", sort_key=6))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfflineKnobs:
+    """How the embedded endpoint behaves, for tests and load; without effect on any other endpoint."""
+
+    offline_latency: Annotated[float, _COUNT] = 0.0
+    """Seconds before it answers."""
+    offline_rate_limit: Annotated[float | None, _POSITIVE] = None
+    """Requests a second before it answers 429."""
+    offline_fault: Annotated[tuple[str, ...], _MANY] = ()
+    """A fault by share of the rows, such as `500=0.05`, `truncated=0.1`, `429=0.2x2`, `hang=0.01xalways`."""
+
+
+def _pair(entry: str, separator: str, option: str, example: str) -> tuple[str, str]:
+    name, found, value = entry.partition(separator)
+    if not found or not name.strip() or not value.strip():
+        raise UsageError(f"{option}: cannot read this entry; give it as {option} {example}.")
+    return name.strip(), value.strip()
+
+
+def _secret(name: str, value: str) -> str:
+    if not value.startswith("env:"):
+        return value
+    variable = value.removeprefix("env:")
+    if variable not in os.environ:
+        raise UsageError(f"--header {name}: the environment variable {variable} is not set.")
+    return os.environ[variable]
+
+
+def run_folder(out: Path | None, posts: Path | None, template: str, model: str) -> Path:
+    """The run's folder: as asked, or one that the same command finds again."""
+    if out is not None:
+        return out
+    stem = posts.name.split(".")[0] if posts is not None else "generated"
+    parts = (stem, Path(template).stem, model.rsplit("/", 1)[-1])
+    return Path("outputs") / "-".join(re.sub(r"[^\w.-]+", "_", part) for part in parts)
