@@ -1,0 +1,266 @@
+"""The command line. Heavy imports wait inside the commands, so that --help answers at once."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, CycloptsError, Group, Parameter
+from cyclopts.config import Env, Yaml
+
+from expander.errors import ExpanderError, UsageError
+from expander.settings import (
+    EndpointSettings,
+    InputSettings,
+    OfflineKnobs,
+    RuleSettings,
+    SamplingSettings,
+    WorkSettings,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_USAGE = 2
+_BUG = 1
+
+app = App(
+    name="run.py",
+    help="Turn single-turn counselling posts into multi-turn dialogues.",
+    help_epilogue="Options come from the command line, then EXPANDER_... in the environment, then --config FILE.yaml.",
+)
+prompt_app = App(name="prompt", help="Look at prompt templates.")
+app.command(prompt_app)
+
+_JOB = Group("Job", sort_key=0)
+
+
+@app.command
+def expand(
+    posts: Path | None = None,
+    /,
+    *,
+    template: Annotated[str, Parameter(group=_JOB)] = "smile",
+    out: Annotated[Path | None, Parameter(group=_JOB)] = None,
+    dry_run: Annotated[bool, Parameter(group=_JOB, negative="")] = False,
+    inputs: InputSettings = InputSettings(),  # noqa: B008 - frozen
+    endpoint: EndpointSettings = EndpointSettings(),  # noqa: B008
+    sampling: SamplingSettings = SamplingSettings(),  # noqa: B008
+    work: WorkSettings = WorkSettings(),  # noqa: B008
+    rules: RuleSettings = RuleSettings(),  # noqa: B008
+    offline: OfflineKnobs = OfflineKnobs(),  # noqa: B008
+) -> int:
+    """Make dialogues from posts. The same command again goes on where the last one stopped.
+
+    Example: `run.py expand posts.json --template smile --base-url https://api.openai.com/v1 --model gpt-4o-mini`
+
+    Exit codes: 0 complete, 1 a bug, 2 wrong usage or an unusable file or folder, 3 finished with rows that failed,
+    4 stopped by the provider or a budget, 130 interrupted.
+
+    Parameters
+    ----------
+    posts: Path
+        PsyQA JSON, JSON Lines, CSV, TSV (these also .gz, .zst, .xz) or Parquet.
+    template: str
+        A published template (`prompt list`), or your own YAML file.
+    out: Path
+        The run's folder [default: outputs/POSTS-TEMPLATE-MODEL].
+    dry_run: bool
+        Print the first prompt, counts and estimates; send nothing.
+    """
+    from expander import job as jobs
+
+    job = jobs.Job(
+        posts=posts,
+        template=template,
+        out=out,
+        inputs=inputs,
+        endpoint=endpoint,
+        sampling=sampling,
+        work=work,
+        rules=rules,
+        offline=offline,
+    )
+    if dry_run:
+        return jobs.dry_run(job, console=_console())
+    return jobs.expand(job, console=_console(), status=_console(stderr=True))
+
+
+@app.command
+def show(run: Path, row: str | None = None, /) -> int:
+    """Print a post beside its dialogue, or beside why it has none.
+
+    Parameters
+    ----------
+    run: Path
+        A run's folder.
+    row: str
+        A row's or post's id, or its beginning; without it, the run's summary and its first dialogue.
+    """
+    from expander.show import show as show_row
+
+    show_row(run, row, console=_console())
+    return 0
+
+
+@app.command
+def serve_offline(
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8399,
+    latency: float = 0.0,
+    rate_limit: float | None = None,
+    fault: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
+    seed: int = 0,
+) -> int:
+    """Serve the embedded offline endpoint to clients of any kind. It is a rule-based baseline, no language model.
+
+    Parameters
+    ----------
+    host: str
+        Loopback unless told otherwise: it asks nobody for a key.
+    port: int
+        0 takes a free one.
+    latency: float
+        Seconds before it answers.
+    rate_limit: float
+        Requests a second before it answers 429.
+    fault: tuple[str, ...]
+        A fault by share of the prompts, such as `500=0.05`, `truncated=0.1`, `429=0.2x2`, `hang=0.01xalways`.
+    seed: int
+        Decides which prompts the faults hit.
+    """
+    from expander.offline.app import OfflineSettings, serve
+
+    try:
+        settings = OfflineSettings(latency=latency, rate_limit=rate_limit, faults=fault, seed=seed)
+        serve(settings, host, port)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    return 0
+
+
+@prompt_app.command(name="list")
+def prompt_list() -> int:
+    """List the templates this project brings."""
+    from rich.table import Table
+
+    from prompts import load, published
+
+    table = Table("template", "needs", "turns", "source", box=None)
+    for name in published():
+        template = load(name)
+        turns = f"{template.format.min_turns}-{template.format.max_turns or ''}"
+        table.add_row(name, template.needs, turns, template.source)
+    _console().print(table)
+    return 0
+
+
+@prompt_app.command(name="show")
+def prompt_show(
+    template: str,
+    posts: Path | None = None,
+    /,
+    *,
+    post: str | None = None,
+    inputs: InputSettings = InputSettings(),  # noqa: B008
+) -> int:
+    """Print a template, or with POSTS the prompt it makes of a post.
+
+    Parameters
+    ----------
+    template: str
+        A published template, or your own YAML file.
+    posts: Path
+        A file of posts.
+    post: str
+        A post's or question's id, or its beginning; the first post without it.
+    """
+    from expander.prompt_preview import preview
+
+    _console().print(preview(template, posts, post, inputs), markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+@app.meta.default
+def _with_config(
+    *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)], config: Path | None = None
+) -> int:
+    """Read the layers of settings, then run the command.
+
+    Parameters
+    ----------
+    config: Path
+        A YAML file of options: `temperature: 0.7`.
+    """
+    layers: list[Env | Yaml] = [Env("EXPANDER_", command=False)]
+    if config is not None:
+        if not config.is_file():
+            raise UsageError(f"--config {config}: there is no such file.")
+        layers.append(Yaml(str(config), use_commands_as_keys=False))
+    app.config = layers
+    return int(app(tokens, exit_on_error=False, print_error=False, result_action="return_value") or 0)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        code = int(app.meta(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0)
+    except BrokenPipeError:
+        # Whoever read our output has enough; Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except (CycloptsError, ExpanderError) as error:
+        code = _USAGE
+        _complain(str(error))
+    except KeyboardInterrupt:
+        code = 130
+    except Exception as error:  # noqa: BLE001 - the last resort: a bug ends in one line and an exit code
+        if _is_template_error(error):
+            code = _USAGE
+            _complain(str(error))
+        else:
+            code = _BUG
+            import traceback
+
+            # Frames and lines of ours, never the values in them: those hold posts and replies.
+            traceback.print_tb(error.__traceback__)
+            _complain(f"{type(error).__name__}: this is a bug. What was stored before it is safe.")
+    if code and arguments[:1] == ["expand"]:
+        print(f"To go on: {continuation(arguments)}", file=sys.stderr)  # noqa: T201
+    sys.exit(code)
+
+
+def continuation(arguments: list[str]) -> str:
+    """The command that goes on with a run: the same one. Literal header values are left out: they may be secrets."""
+    shown = []
+    previous = ""
+    for argument in arguments:
+        text = argument
+        if previous == "--header" or argument.startswith("--header="):
+            name, _, value = argument.rpartition("=") if "=env:" not in argument else (argument, "", "env:")
+            text = argument if value.startswith("env:") else f"{name}=..."
+        shown.append(text)
+        previous = argument
+    program = "dialogue-expander" if Path(sys.argv[0]).name == "dialogue-expander" else f"python {sys.argv[0]}"
+    return f"{program} {shlex.join(shown)}"
+
+
+def _is_template_error(error: Exception) -> bool:
+    from prompts import TemplateError
+
+    return isinstance(error, TemplateError)
+
+
+def _complain(message: str) -> None:
+    print(message, file=sys.stderr)  # noqa: T201
+
+
+def _console(*, stderr: bool = False) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)

@@ -1,0 +1,354 @@
+"""`expand`: everything around the engine. Opens the run, chooses the endpoint, handles signals, writes the results."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from enum import IntEnum
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import orjson
+import uvloop
+from rich.console import Console
+
+from expander.display import cost, duration, summary, watch
+from expander.engine import Engine, Stop, StopReason
+from expander.errors import UsageError
+from expander.judging import Judge
+from expander.openai_endpoint import OpenAIEndpoint, compose
+from expander.post import Post, Unreadable
+from expander.results import funnel, write_results
+from expander.rows import Row, RowMaker, condition, selected_posts
+from expander.settings import (
+    EndpointSettings,
+    InputSettings,
+    OfflineKnobs,
+    RuleSettings,
+    SamplingSettings,
+    WorkSettings,
+    run_folder,
+)
+from expander.sources.length import count_lines
+from expander.store import Store, read_only
+from expander.tokens import TYPICAL_REPLY, estimate_tokens
+from filters.rules import RuleSet
+from prompts import Template, load, parse
+
+OFFLINE_MODEL = "offline-extractive"
+_OFFLINE_SEED = 0
+
+
+class Exit(IntEnum):
+    """The command line's exit codes."""
+
+    COMPLETE = 0
+    BUG = 1
+    USAGE = 2
+    ROWS_FAILED = 3
+    PROVIDER = 4
+    INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One `expand` command."""
+
+    posts: Path | None
+    template: str
+    out: Path | None
+    inputs: InputSettings
+    endpoint: EndpointSettings
+    sampling: SamplingSettings
+    work: WorkSettings
+    rules: RuleSettings
+    offline: OfflineKnobs
+
+    @property
+    def is_offline(self) -> bool:
+        return self.endpoint.base_url is None
+
+    @property
+    def model(self) -> str:
+        if self.endpoint.model is not None and not self.is_offline:
+            return self.endpoint.model
+        return OFFLINE_MODEL
+
+    @property
+    def folder(self) -> Path:
+        return run_folder(self.out, self.posts, self.template, self.model)
+
+    def loaded_template(self) -> Template:
+        return load(self.template)
+
+    def settled_sampling(self) -> SamplingSettings:
+        """The offline endpoint gets a seed in any case, so that its output can be had again."""
+        if self.is_offline and self.sampling.request_seed is None:
+            return replace(self.sampling, request_seed=_OFFLINE_SEED)
+        return self.sampling
+
+    def rule_set(self) -> RuleSet:
+        return RuleSet(strict=self.rules.strict)
+
+    def maker(self) -> RowMaker:
+        return RowMaker(self.loaded_template(), self.model, self.settled_sampling(), self.endpoint, self.inputs)
+
+    def selected(self) -> Iterator[Post | Unreadable]:
+        return selected_posts(self.posts, self.inputs, self.loaded_template())
+
+    def settings(self) -> dict[str, object]:
+        """What must not change within a run.
+
+        Left out, because they do not change what a reply is: the base URL (the same model may move), the key, headers,
+        the input file (rows are known by content), --limit, --samples and --count (they only add rows), and everything
+        about work and prices.
+        """
+        template, inputs = self.loaded_template(), self.inputs
+        return {
+            **condition(template, self.model, self.settled_sampling(), self.endpoint),
+            "template_name": template.name,
+            "format": asdict(template.format),
+            "rules": self.rule_set().fingerprint(),
+            "cleaning": not inputs.no_clean,
+            "seed": inputs.seed,
+            "sample": inputs.sample,
+            "sample_first": inputs.sample_first if inputs.sample is not None else None,
+            "shard": inputs.shard,
+        }
+
+    def provenance(self) -> dict[str, object]:
+        """What every dialogue says of where it comes from."""
+        template = self.loaded_template()
+        host = urlsplit(self.endpoint.base_url).hostname if self.endpoint.base_url else None
+        return {
+            "generator": f"dialogue-expander {program_version()}",
+            "endpoint": host or OFFLINE_MODEL,
+            "model": self.model,
+            "template": template.name,
+            "template_source": template.source,
+            "template_sha256": template.sha256,
+            "sampling": {name: value for name, value in asdict(self.settled_sampling()).items() if name != "samples"},
+            "constrained": False,
+        }
+
+
+def expand(job: Job, *, console: Console, status: Console) -> Exit:
+    """Run the job to its end, or to a reason to stop. Results go to `console`, progress and remarks to `status`."""
+    _collect_less()
+    return uvloop.run(_expand(job, console, status))
+
+
+def _collect_less() -> None:
+    """Let the garbage collector leave alone what lives as long as the run, and look less often at what does not.
+
+    A request makes hundreds of objects and few cycles; by default the collector takes 7 % of the time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
+
+
+async def _expand(job: Job, console: Console, status: Console) -> Exit:
+    template, work = job.loaded_template(), job.work
+    posts = job.selected()
+    first = next(posts, None)  # a wrong file or option is found before a folder is made
+    async with Store(job.folder) as store:
+        store.settle_settings(job.settings())
+        store.set_meta("template", orjson.dumps({"name": template.name, "text": template.file_text}).decode())
+        store.set_meta("provenance", orjson.dumps(job.provenance()).decode())
+        store.set_meta("strict", orjson.dumps(job.rules.strict).decode())
+        async with AsyncExitStack() as stack:
+            endpoint = await stack.enter_async_context(_endpoint(job, template))
+            engine = Engine(
+                store=store,
+                endpoint=endpoint,
+                maker=job.maker(),
+                judge=Judge(template, job.rule_set()),
+                work=work,
+                request_seed=job.settled_sampling().request_seed,
+                spent=store.tokens(),
+            )
+            stack.enter_context(_signals(engine, status))
+            fraction = _Fraction(_chained(first, posts), job.posts)
+            counting = asyncio.create_task(fraction.count())
+            watching = asyncio.create_task(
+                watch(status, engine.progress, work, lambda: engine.tokens_spent, partial(fraction.total_rows, engine))
+            )
+            try:
+                await engine.run(fraction.posts())
+            finally:
+                for task in (watching, counting):
+                    task.cancel()
+                    with suppress(asyncio.CancelledError):
+                        await task
+    write_results(job.folder, Judge(template, job.rule_set()), job.provenance())
+    end = _report(job, engine, console, status)
+    if engine.source_error is not None:
+        raise engine.source_error
+    return end
+
+
+@asynccontextmanager
+async def _endpoint(job: Job, template: Template) -> AsyncIterator[OpenAIEndpoint]:
+    async with AsyncExitStack() as stack:
+        base_url = job.endpoint.base_url
+        if base_url is None:
+            from expander.offline.app import OfflineSettings, serving
+
+            knobs = job.offline
+            settings = OfflineSettings(
+                latency=knobs.offline_latency, rate_limit=knobs.offline_rate_limit, faults=knobs.offline_fault
+            )
+            base_url = await stack.enter_async_context(serving(settings))
+        composed = compose(
+            base_url=base_url, model=job.model, endpoint=job.endpoint, sampling=job.sampling, system=template.system
+        )
+        yield await stack.enter_async_context(
+            OpenAIEndpoint(composed, connections=job.work.concurrency, attempt_timeout=job.endpoint.attempt_timeout)
+        )
+
+
+class _signals:  # noqa: N801 - a context manager that reads as a clause
+    """Ctrl-C (or SIGTERM) once: finish what is in flight. Twice: drop it."""
+
+    def __init__(self, engine: Engine, status: Console) -> None:
+        self._engine = engine
+        self._status = status
+        self._asked = 0
+
+    def __enter__(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(NotImplementedError, RuntimeError):  # not the main thread, or no Unix
+                loop.add_signal_handler(number, self._ask)
+
+    def __exit__(self, *_: object) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(NotImplementedError, RuntimeError):
+                loop.remove_signal_handler(number)
+
+    def _ask(self) -> None:
+        self._asked += 1
+        self._engine.drain(StopReason(Stop.INTERRUPTED, "Interrupted."))
+        if self._asked == 1:
+            in_flight = self._engine.progress.in_flight
+            self._status.print(f"Stopping: waiting for {in_flight} requests in flight. Once more drops them.")
+        else:
+            self._engine.abort()
+
+
+class _Fraction:
+    """How many rows the input will make, from the line the reading has reached."""
+
+    def __init__(self, posts: Iterator[Post | Unreadable], path: Path | None) -> None:
+        self._posts = posts
+        self._path = path
+        self._lines: int | None = None
+        self._reached = 0
+        self._taken = 0
+
+    def posts(self) -> Iterator[Post | Unreadable]:
+        for post in self._posts:
+            self._reached = post.place.line
+            self._taken += 1
+            yield post
+
+    async def count(self) -> None:
+        if self._path is not None:
+            self._lines = await asyncio.to_thread(count_lines, self._path)
+
+    def total_rows(self, engine: Engine) -> int | None:
+        progress = engine.progress
+        if progress.input_ended:
+            return progress.rows
+        if not self._lines or self._reached <= 1 or not progress.rows:
+            return None
+        return max(progress.rows, round(progress.rows * self._lines / self._reached))
+
+
+def _chained(first: Post | Unreadable | None, rest: Iterator[Post | Unreadable]) -> Iterator[Post | Unreadable]:
+    if first is not None:
+        yield first
+    yield from rest
+
+
+def _report(job: Job, engine: Engine, console: Console, status: Console) -> Exit:
+    connection = read_only(job.folder)
+    try:
+        counts = funnel(connection)
+    finally:
+        connection.close()
+    progress, stopped = engine.progress, engine.stopped
+    if progress.done_before:
+        status.print(f"{progress.done_before:,} rows were done before this command.")
+    console.print(summary(job.folder, counts, job.work))
+    if stopped is not None:
+        status.print(f"Stopped: {stopped.text} {stopped.hint}".rstrip(), style="bold")
+        return {Stop.PROVIDER: Exit.PROVIDER, Stop.BUDGET: Exit.PROVIDER, Stop.INTERRUPTED: Exit.INTERRUPTED}[
+            stopped.kind
+        ]
+    if counts.failed or counts.missing.get("unreadable"):
+        status.print("Some rows failed; they are asked for again when the run goes on.", style="bold")
+        return Exit.ROWS_FAILED
+    return Exit.COMPLETE
+
+
+def dry_run(job: Job, *, console: Console) -> Exit:
+    """Print the first prompt, counts and estimates; send nothing and write nothing."""
+    maker, work = job.maker(), job.work
+    first: Row | None = None
+    rows = unreadable = prompt_tokens = 0
+    for position, post in enumerate(job.selected()):
+        for row in (post,) if isinstance(post, Unreadable) else maker.rows(position, post):
+            if isinstance(row, Unreadable):
+                unreadable += 1
+                console.print(f"{row.place}: {row.reason}", markup=False, highlight=False)
+                continue
+            first = first or row
+            rows += 1
+            prompt_tokens += estimate_tokens(row.prompt)
+    if first is None:
+        raise UsageError("No post to expand: every row of the input was unreadable.")
+    console.rule("first prompt")
+    console.print(printable(first.prompt), markup=False, highlight=False, soft_wrap=True)
+    console.rule("estimate")
+    completion_tokens = rows * min(TYPICAL_REPLY, job.sampling.max_tokens or TYPICAL_REPLY)
+    console.print(f"{rows:,} rows to make, {unreadable:,} input rows unreadable. Nothing was sent.")
+    console.print(
+        f"About {prompt_tokens:,} tokens in prompts and {completion_tokens:,} in replies, without regenerations."
+    )
+    console.print(f"Cost: {cost(work, (prompt_tokens, completion_tokens))}.")
+    if work.rpm:
+        console.print(f"At {work.rpm:g} requests a minute: at least {duration(rows / work.rpm * 60)}.")
+    console.print(f"Run folder: {job.folder}", soft_wrap=True)
+    return Exit.COMPLETE
+
+
+def stored_judge(folder: Path) -> Judge:
+    """The rules a stored run was judged by, with the template as it was then."""
+    connection = read_only(folder)
+    try:
+        stored = dict(connection.execute("SELECT key, value FROM meta").fetchall())
+    finally:
+        connection.close()
+    template = orjson.loads(stored["template"])
+    return Judge(parse(template["text"], name=template["name"]), RuleSet(strict=orjson.loads(stored["strict"])))
+
+
+def program_version() -> str:
+    try:
+        return version("dialogue-expander")
+    except PackageNotFoundError:
+        return "uninstalled"
+
+
+def printable(text: str) -> str:
+    """Text from data made safe for a terminal: control characters, escape sequences first of all, become visible."""
+    return "".join(c if c in "\n\t" or c.isprintable() or c == "\u3000" else f"\\x{ord(c):02x}" for c in text)

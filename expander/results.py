@@ -1,0 +1,172 @@
+"""What a run folder holds for its reader: dialogues.jsonl and rejected.jsonl, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import orjson
+
+from expander.endpoint import ReplyContent, read_reply
+from expander.errors import StoreError
+from expander.judging import Judge
+from expander.post import Post
+from expander.store import Outcome, post_of, read_only
+from filters.dialogue import Verdict
+
+DIALOGUES = "dialogues.jsonl"
+REJECTED = "rejected.jsonl"
+
+_ROWS = """
+SELECT row.id, row.sample, row.topic, row.post, row.outcome, row.rule, row.reason,
+       reply.body, reply.generation
+FROM row LEFT JOIN reply ON reply.id = row.reply_id
+"""
+_KEPT = "SELECT id, sample, topic, post, reading FROM row WHERE outcome = 'kept'"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """A row as its reader sees it: the post, what came back, and the verdict."""
+
+    id: str
+    post: Post
+    changes: Mapping[str, int]
+    sample: int
+    topic: str | None
+    outcome: Outcome
+    rule: str | None
+    reason: str | None
+    reply: ReplyContent | None
+    generation: int
+    verdict: Verdict | None
+
+
+class Funnel(NamedTuple):
+    """How many rows each step took, over all sessions of the run."""
+
+    kept: int
+    rejected: Mapping[str, int]
+    failed: Mapping[str, int]
+    missing: Mapping[str, int]
+    tally: Mapping[str, int]
+    prompt_tokens: int
+    completion_tokens: int
+    replies: int
+
+
+def results(
+    connection: sqlite3.Connection, judge: Judge, where: str = "", values: tuple[object, ...] = ()
+) -> Iterator[Result]:
+    """The run's rows in the order of its input, verdicts had anew from the stored replies."""
+    for found in connection.execute(f"{_ROWS} {where} ORDER BY row.position, row.sample", values):
+        post, changes = post_of(found["post"])
+        reply = read_reply(found["body"]) if found["body"] is not None else None
+        yield Result(
+            id=found["id"],
+            post=post,
+            changes=changes,
+            sample=found["sample"],
+            topic=found["topic"],
+            outcome=Outcome(found["outcome"]),
+            rule=found["rule"],
+            reason=found["reason"],
+            reply=reply,
+            generation=found["generation"] or 0,
+            verdict=judge.verdict(post, reply) if reply is not None else None,
+        )
+
+
+def write_results(folder: Path, judge: Judge, provenance: Mapping[str, object]) -> None:
+    """Write both files from the store. Each replaces the one before only when it is whole.
+
+    Raises StoreError where the folder cannot be written.
+    """
+    connection = read_only(folder)
+    try:
+        with _whole_file(folder / DIALOGUES) as dialogues, _whole_file(folder / REJECTED) as rejected:
+            for found in connection.execute(f"{_KEPT} ORDER BY position, sample"):
+                dialogues.write(orjson.dumps(_kept(found, provenance)) + b"\n")
+            for result in results(connection, judge, "WHERE row.outcome <> 'kept'"):
+                rejected.write(orjson.dumps(_not_kept(result)) + b"\n")
+            for place, kind, reason in connection.execute("SELECT place, kind, reason FROM missing"):
+                rejected.write(orjson.dumps({"id": None, "outcome": kind, "reason": reason, "place": place}) + b"\n")
+    except OSError as error:
+        raise StoreError(
+            f"{folder}: the results could not be written: {error.strerror}. The store is whole; "
+            "make room and give the same command again."
+        ) from error
+    finally:
+        connection.close()
+
+
+def funnel(connection: sqlite3.Connection) -> Funnel:
+    """Counts over the whole run."""
+    kept = 0
+    rejected: Counter[str] = Counter()
+    failed: Counter[str] = Counter()
+    for outcome, rule, count in connection.execute("SELECT outcome, rule, count(*) FROM row GROUP BY outcome, rule"):
+        if outcome == Outcome.KEPT:
+            kept = count
+        else:
+            (rejected if outcome == Outcome.REJECTED else failed)[rule] = count
+    missing = dict(connection.execute("SELECT kind, count(*) FROM missing GROUP BY kind").fetchall())
+    tally = dict(connection.execute("SELECT key, value FROM tally").fetchall())
+    sums = connection.execute("SELECT total(prompt_tokens), total(completion_tokens), count(*) FROM reply").fetchone()
+    return Funnel(kept, rejected, failed, missing, tally, int(sums[0]), int(sums[1]), sums[2])
+
+
+def _kept(found: sqlite3.Row, provenance: Mapping[str, object]) -> dict[str, Any]:
+    post = orjson.loads(found["post"])
+    reading = orjson.loads(found["reading"])
+    return {
+        "id": found["id"],
+        "messages": reading.pop("messages"),
+        "provenance": {
+            **provenance,
+            "post_id": post["id"],
+            "question_id": post["question_id"],
+            "sample": found["sample"],
+            "topic": found["topic"],
+            "cleaned": post["changes"],
+            **reading,
+        },
+    }
+
+
+def _not_kept(result: Result) -> dict[str, Any]:
+    span = result.verdict.rejection.span if result.verdict and result.verdict.rejection else None
+    return {
+        "id": result.id,
+        "post_id": result.post.id,
+        "outcome": result.outcome,
+        "rule": result.rule,
+        "reason": result.reason,
+        "span": list(span) if span else None,
+        "place": str(result.post.place),
+        "topic": result.topic,
+        "generation": result.generation,
+        "finish_reason": result.reply.finish_reason if result.reply else None,
+        "reply": result.reply.text if result.reply else None,
+    }
+
+
+@contextmanager
+def _whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file that takes its name only once it is written and synced; otherwise nothing is left behind."""
+    draft = path.with_name(f".{path.name}.part")
+    try:
+        with draft.open("wb", buffering=1 << 20) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
