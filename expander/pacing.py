@@ -18,8 +18,7 @@ from collections.abc import Callable
 from asyncio_throttle import Throttler
 
 _QUOTA_SHARE = 0.95  # of a quota: two clocks never agree on where a window begins
-_QUOTA_WINDOW = 1.0  # seconds
-_LEARNED_WINDOW = 0.2  # seconds; endpoints that smooth their limit refuse longer bursts
+_WINDOW = 0.02  # seconds; an endpoint that counts over a sliding second sees one window more than fits in it
 _TOKENS_A_UNIT = 100  # a throttle holds one entry per unit, so a unit is not one token
 
 _SUSPICIOUS = 3  # refusals in a row after which new requests wait for the next answer
@@ -27,6 +26,7 @@ _SATURATED = 12  # refusals in a row that no share of sporadic ones explains: 0.
 _LOOK_UP_EVERY = 0.5  # seconds: how soon a pause notices that the run was stopped
 _DEFAULT_PAUSE = 1.0  # seconds, where a saturated endpoint does not say how long
 
+_BACK_OFF = 0.9  # of a learned rate at which the endpoint is saturated all the same
 _GROW_FAST = 1.10  # a second, until the first refusal at a learned rate
 _GROW_SLOW = 1.03  # every quarter of a minute after that
 _GROW_SLOW_EVERY = 15.0
@@ -36,8 +36,8 @@ class Pace:
     """Lets requests pass one after the other, as fast as quotas and the endpoint allow."""
 
     def __init__(self, *, concurrency: int, rpm: float | None = None, tpm: float | None = None) -> None:
-        self._requests = _throttle(rpm * _QUOTA_SHARE / 60, _QUOTA_WINDOW) if rpm else None
-        self._tokens = _throttle(tpm * _QUOTA_SHARE / 60 / _TOKENS_A_UNIT, _QUOTA_WINDOW) if tpm else None
+        self._requests = _throttle(rpm * _QUOTA_SHARE / 60) if rpm else None
+        self._tokens = _throttle(tpm * _QUOTA_SHARE / 60 / _TOKENS_A_UNIT) if tpm else None
         self._saturated = max(_SATURATED, concurrency // 4)
         self._learned: LearnedRate | None = None
         self._learned_throttle: Throttler | None = None
@@ -92,7 +92,7 @@ class Pace:
         self._longest_wait = 0.0
         self._open.set()
         if self._learned and self._learned.grown(time.monotonic()):
-            self._learned_throttle = _throttle(self._learned.rate, _LEARNED_WINDOW)
+            self._learned_throttle = _throttle(self._learned.rate)
 
     def refused(self, after: float | None) -> None:
         """The endpoint answered 429, and asked for that many seconds of rest where it said so."""
@@ -103,7 +103,7 @@ class Pace:
         if now < self._paused_until:
             return
         if self._learned and self._learned.shrunk(now):
-            self._learned_throttle = _throttle(self._learned.rate, _LEARNED_WINDOW)
+            self._learned_throttle = _throttle(self._learned.rate)
         if self._refused_in_a_row >= self._saturated or (
             self._refused_in_a_row >= _SUSPICIOUS and self._in_flight == 0
         ):
@@ -118,9 +118,13 @@ class Pace:
             self._open.set()
 
     def _rest(self, now: float) -> None:
-        rate = max(1, self._accepted) / (now - self._since + self._longest_wait)
-        self._learned = LearnedRate(rate, now=now + self._longest_wait)
-        self._learned_throttle = _throttle(rate, _LEARNED_WINDOW)
+        first = self._learned is None
+        if self._learned is None:
+            rate = max(1, self._accepted) / (now - self._since + self._longest_wait)
+        else:
+            rate = self._learned.rate * _BACK_OFF
+        self._learned = LearnedRate(rate, now=now + self._longest_wait, settled=not first)
+        self._learned_throttle = _throttle(rate)
         self._paused_until = now + self._longest_wait
         self._since = self._paused_until
         self._accepted = 0
@@ -132,9 +136,9 @@ class Pace:
 class LearnedRate:
     """Requests a second that an endpoint was seen to accept; grows fast until the first refusal, then slowly."""
 
-    def __init__(self, rate: float, *, now: float) -> None:
+    def __init__(self, rate: float, *, now: float, settled: bool = False) -> None:
         self.rate = rate
-        self._settled = False
+        self._settled = settled
         self._grew_at = now
         self._before: float | None = None
 
@@ -155,11 +159,11 @@ class LearnedRate:
         return True
 
 
-def _throttle(rate: float, window: float) -> Throttler:
-    """A throttle for `rate` entries a second, in windows of about `window` seconds that hold at least one entry."""
-    entries = max(1, round(rate * window))
+def _throttle(rate: float) -> Throttler:
+    """A throttle for `rate` entries a second, in short windows that hold at least one entry."""
+    entries = max(1, round(rate * _WINDOW))
     period = entries / rate
-    return Throttler(rate_limit=entries, period=period, retry_interval=min(0.005, period / 5))
+    return Throttler(rate_limit=entries, period=period, retry_interval=min(0.01, max(0.001, period / 20)))
 
 
 class TokenEstimate:
