@@ -8,6 +8,8 @@ import orjson
 
 from expander.errors import Action, EndpointError
 
+_MOST_TOKENS = 2**31  # no reply has as many; the store takes 64 bits with a sign
+
 
 class Request(NamedTuple):
     """One attempt's question: what differs between rows. Model and sampling belong to the endpoint."""
@@ -62,7 +64,8 @@ def read_reply(body: bytes) -> ReplyContent:
     message = choice.get("message")
     text = message.get("content") if isinstance(message, dict) else None
     if isinstance(text, list):  # content in parts, as some gateways send it
-        text = "".join(str(part.get("text", "")) for part in text if isinstance(part, dict))
+        parts = [part.get("text") for part in text if isinstance(part, dict)]
+        text = "".join(part for part in parts if isinstance(part, str))
     usage = document.get("usage")
     if not isinstance(usage, dict):
         usage = {}
@@ -80,7 +83,9 @@ def _broken(what: str) -> EndpointError:
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and value >= 0 else None
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST_TOKENS:
+        return value
+    return None
 
 
 def _word(value: object) -> str | None:

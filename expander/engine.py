@@ -25,6 +25,7 @@ from expander.settings import WorkSettings
 from expander.store import NewReply, Outcome, RowRecord, Store, StoredReply
 from expander.tokens import TYPICAL_REPLY, estimate_tokens
 from filters.dialogue import Verdict
+from filters.rules import OPTIONAL
 
 # Rows that may wait for a retry at once, per slot: at 20 % of rows refused twice for 2 s, and answers after 50 ms,
 # 2 s / 50 ms * 20 % = 8 rows wait for each one in flight if the rest is to run at half its rate.
@@ -37,6 +38,7 @@ _RAMP_EVERY = 0.01  # seconds: 256 in flight after 0.15 s
 
 _EMPTY_REPLY = "empty-reply"  # the rule's name
 _EMPTY_REPLIES_ASKED_AGAIN = 2  # it is an endpoint's hiccup, so it is asked for anew even where rules are not
+_ABOUT_THE_SUBJECT = frozenset(rule.name for rule in OPTIONAL)  # another reply would speak of the same
 _LOOK_UP_AT_ONCE = 200  # rows already done that are passed over before other tasks get a turn
 
 # When nearly everything fails, stop rather than spend the night on it.
@@ -174,6 +176,7 @@ class Engine:
                 await self._work_on(row)
             finally:
                 self._slots.release()
+                del row  # a worker may wait long for its next row, and there are thousands
 
     async def _take(self, rows: Iterator[Row | None]) -> Row | None:
         """The next row without an outcome; None at the end."""
@@ -254,7 +257,7 @@ class Engine:
             self._fail(row, error, replies)
 
     def _ask_again(self, verdict: Verdict, replies: int) -> bool:
-        if verdict.rejection is None:
+        if verdict.rejection is None or verdict.rejection.rule in _ABOUT_THE_SUBJECT:
             return False
         allowed = self._work.max_regenerations
         if verdict.rejection.rule == _EMPTY_REPLY:
@@ -389,6 +392,7 @@ class Engine:
                 position=row.position,
                 post=row.post,
                 changes=row.changes,
+                redactions=row.redactions,
                 sample=row.sample,
                 topic=row.topic,
                 outcome=outcome,

@@ -37,9 +37,10 @@ from expander.settings import (
 )
 from expander.sources.length import count_lines
 from expander.store import Store, read_only
+from expander.stored_run import rules_text, stored_run, template_text
 from expander.tokens import TYPICAL_REPLY, estimate_tokens
 from filters.rules import RuleSet
-from prompts import Template, load, parse
+from prompts import Template, load
 
 OFFLINE_MODEL = "offline-extractive"
 _OFFLINE_SEED = 0
@@ -94,13 +95,23 @@ class Job:
         return self.sampling
 
     def rule_set(self) -> RuleSet:
-        return RuleSet(strict=self.rules.strict)
+        return self.rules.rule_set()
 
     def maker(self) -> RowMaker:
         return RowMaker(self.loaded_template(), self.model, self.settled_sampling(), self.endpoint, self.inputs)
 
     def selected(self) -> Iterator[Post | Unreadable]:
         return selected_posts(self.posts, self.inputs, self.loaded_template())
+
+    def check(self) -> None:
+        """Raises UsageError for an option that would only be read once the run is under way."""
+        from expander.offline.faults import parse_faults
+
+        self.endpoint.headers()
+        try:
+            parse_faults(self.offline.offline_fault)
+        except ValueError as error:
+            raise UsageError(f"--offline-fault: {error}") from error
 
     def settings(self) -> dict[str, object]:
         """What must not change within a run.
@@ -116,6 +127,7 @@ class Job:
             "format": asdict(template.format),
             "rules": self.rule_set().fingerprint(),
             "cleaning": not inputs.no_clean,
+            "redaction": not inputs.no_redact,
             "seed": inputs.seed,
             "sample": inputs.sample,
             "sample_first": inputs.sample_first if inputs.sample is not None else None,
@@ -151,18 +163,20 @@ def _collect_less() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 100)
+    gc.set_threshold(10_000, 10, 10)
 
 
 async def _expand(job: Job, console: Console, status: Console) -> Exit:
-    template, work = job.loaded_template(), job.work
+    # A wrong option or file is found before a folder is made.
+    template, work, settings = job.loaded_template(), job.work, job.settings()
+    job.check()
     posts = job.selected()
-    first = next(posts, None)  # a wrong file or option is found before a folder is made
+    first = next(posts, None)
     async with Store(job.folder) as store:
-        store.settle_settings(job.settings())
-        store.set_meta("template", orjson.dumps({"name": template.name, "text": template.file_text}).decode())
+        store.settle_settings(settings)
+        store.set_meta("template", template_text(template))
         store.set_meta("provenance", orjson.dumps(job.provenance()).decode())
-        store.set_meta("strict", orjson.dumps(job.rules.strict).decode())
+        store.set_meta("rules", rules_text(job.rule_set()))
         async with AsyncExitStack() as stack:
             endpoint = await stack.enter_async_context(_endpoint(job, template))
             engine = Engine(
@@ -333,13 +347,8 @@ def dry_run(job: Job, *, console: Console) -> Exit:
 
 def stored_judge(folder: Path) -> Judge:
     """The rules a stored run was judged by, with the template as it was then."""
-    connection = read_only(folder)
-    try:
-        stored = dict(connection.execute("SELECT key, value FROM meta").fetchall())
-    finally:
-        connection.close()
-    template = orjson.loads(stored["template"])
-    return Judge(parse(template["text"], name=template["name"]), RuleSet(strict=orjson.loads(stored["strict"])))
+    run = stored_run(folder)
+    return Judge(run.template, run.rules)
 
 
 def program_version() -> str:

@@ -9,6 +9,7 @@ import orjson
 from expander.endpoint import ReplyContent
 from expander.post import Post
 from filters.dialogue import Dialogue, Role, Verdict
+from filters.risk import find_risk, kinds, points_to_help
 from filters.rules import Context, RuleSet, judge
 from prompts import Template
 
@@ -25,11 +26,20 @@ def reading_of(verdict: Verdict, reply: ReplyContent, generation: int) -> bytes 
             "model_reported": reply.model,
             "finish_reason": reply.finish_reason,
             "generation": generation,
+            "risk": _risk(verdict.dialogue),
             "repairs": {repair.name: repair.times for repair in verdict.repairs},
             "prompt_tokens": reply.prompt_tokens,
             "completion_tokens": reply.completion_tokens,
         }
     )
+
+
+def _risk(dialogue: Dialogue) -> dict[str, object]:
+    """What is flagged: the kinds of risk content, and whether the counselor then never points to help."""
+    findings = find_risk(dialogue)
+    if not findings:
+        return {}
+    return {"kinds": [str(kind) for kind in kinds(findings)], "lacks_help": not points_to_help(dialogue)}
 
 
 def messages(dialogue: Dialogue) -> list[dict[str, str]]:

@@ -66,7 +66,7 @@ def compose(
     try:
         with openai.OpenAI(
             base_url=base_url,
-            api_key=os.environ.get(endpoint.api_key_env) or _NO_KEY,
+            api_key=_key(endpoint.api_key_env),
             max_retries=0,
             default_headers=endpoint.headers(),
             http_client=httpx2.Client(transport=httpx2.MockTransport(catch)),
@@ -80,7 +80,7 @@ def compose(
                 stop=list(sampling.stop) or openai.omit,
                 extra_body=endpoint.body() or None,
             )
-    except (openai.OpenAIError, httpx2.HTTPError, ValueError, TypeError) as error:
+    except (openai.OpenAIError, httpx2.HTTPError, httpx2.InvalidURL, ValueError, TypeError) as error:
         raise UsageError(f"The endpoint's settings make no request: {type(error).__name__}: {error}") from error
     request = caught[0]
     kept = {
@@ -92,6 +92,17 @@ def compose(
     if not after.endswith(b"}"):
         raise UsageError("The openai package composed a request this program cannot fill. Please report its version.")
     return Composed(str(request.url), kept, before, after[:-1])
+
+
+def _key(variable: str) -> str:
+    """The key in that environment variable, without the line end that a file or a paste leaves on it.
+
+    Raises UsageError where no header could carry it; the message holds no part of it.
+    """
+    key = os.environ.get(variable, "").strip() or _NO_KEY
+    if not (key.isascii() and key.isprintable()):
+        raise UsageError(f"${variable} holds a character that no key has: copy the key into it again.")
+    return key
 
 
 class OpenAIEndpoint:
@@ -124,9 +135,10 @@ class OpenAIEndpoint:
         assert self._session is not None, "use `async with`"
         started = time.monotonic()
         try:
+            filled = self._fill(request)
             async with (
                 asyncio.timeout(self._attempt_timeout),
-                self._session.post(self._composed.url, data=self._fill(request), allow_redirects=False) as response,
+                self._session.post(self._composed.url, data=filled, allow_redirects=False) as response,
             ):
                 body = await self._read(response)
                 status, headers = response.status, response.headers
@@ -143,13 +155,18 @@ class OpenAIEndpoint:
         return Reply(body, time.monotonic() - started, read_reply(body))
 
     def _fill(self, request: Request) -> bytes:
-        parts = self._composed.before, orjson.dumps(request.prompt), self._composed.after
+        try:
+            prompt = orjson.dumps(request.prompt)
+        except orjson.JSONEncodeError as error:  # half of a surrogate pair
+            raise EndpointError("unsendable", Action.FAIL_ROW, "the prompt is no valid Unicode text") from error
+        parts = self._composed.before, prompt, self._composed.after
         seed = b"" if request.seed is None else b',"seed":%d' % request.seed
         return b"".join((*parts, seed, b"}"))
 
     @staticmethod
     async def _read(response: aiohttp.ClientResponse) -> bytes:
-        if (response.content_length or 0) <= _BODY_LIMIT and response.content_length is not None:
+        compressed = "content-encoding" in response.headers  # then its length says nothing of what it becomes
+        if not compressed and response.content_length is not None and response.content_length <= _BODY_LIMIT:
             return await response.read()
         body = bytearray()
         async for chunk in response.content.iter_any():

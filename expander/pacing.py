@@ -24,7 +24,8 @@ _TOKENS_A_UNIT = 100  # a throttle holds one entry per unit, so a unit is not on
 _SUSPICIOUS = 3  # refusals in a row after which new requests wait for the next answer
 _SATURATED = 12  # refusals in a row that no share of sporadic ones explains: 0.3 ** 12 is below one in a million
 _LOOK_UP_EVERY = 0.5  # seconds: how soon a pause notices that the run was stopped
-_DEFAULT_PAUSE = 1.0  # seconds, where a saturated endpoint does not say how long
+_DEFAULT_PAUSE = 1.0  # seconds, where a saturated endpoint does not say how long, or says 0
+_LONGEST_PAUSE = 300.0  # seconds; asked for more, rows fail at their own cap, and a look now and then costs little
 
 _BACK_OFF = 0.9  # of a learned rate at which the endpoint is saturated all the same
 _GROW_FAST = 1.10  # a second, until the first refusal at a learned rate
@@ -38,9 +39,11 @@ class Pace:
     def __init__(self, *, concurrency: int, rpm: float | None = None, tpm: float | None = None) -> None:
         self._requests = _throttle(rpm * _QUOTA_SHARE / 60) if rpm else None
         self._tokens = _throttle(tpm * _QUOTA_SHARE / 60 / _TOKENS_A_UNIT) if tpm else None
+        self._concurrency = concurrency
         self._saturated = max(_SATURATED, concurrency // 4)
         self._learned: LearnedRate | None = None
         self._learned_throttle: Throttler | None = None
+        self._waited_at: Throttler | None = None
         self._lock = asyncio.Lock()
         self._open = asyncio.Event()  # closed while refusals in a row raise a suspicion that the next answer settles
         self._open.set()
@@ -67,12 +70,14 @@ class Pace:
         """Let nothing leave any more, and everything that waits here return."""
         self._stopped = True
         self._open.set()
+        if self._waited_at:
+            self._waited_at.rate_limit = math.inf  # it looks every few milliseconds, and knows no other way out
 
     async def _enter_in_turn(self, tokens: int) -> None:
         units = math.ceil(tokens / _TOKENS_A_UNIT) if self._tokens else 0
         for throttle in (self._requests, *[self._tokens] * units):
             if throttle and not self._stopped:
-                await throttle.acquire()
+                await self._acquire(throttle)
         while not self._stopped:
             pause = self._paused_until - time.monotonic()
             if pause > 0:
@@ -82,7 +87,11 @@ class Pace:
             else:
                 break
         if self._learned_throttle and not self._stopped:
-            await self._learned_throttle.acquire()
+            await self._acquire(self._learned_throttle)
+
+    async def _acquire(self, throttle: Throttler) -> None:
+        self._waited_at = throttle
+        await throttle.acquire()
 
     def accepted(self) -> None:
         """The endpoint took the request, whatever came of it."""
@@ -98,7 +107,7 @@ class Pace:
         """The endpoint answered 429, and asked for that many seconds of rest where it said so."""
         self._in_flight -= 1
         self._refused_in_a_row += 1
-        self._longest_wait = max(self._longest_wait, after if after is not None else _DEFAULT_PAUSE)
+        self._longest_wait = max(self._longest_wait, min(after or _DEFAULT_PAUSE, _LONGEST_PAUSE))
         now = time.monotonic()
         if now < self._paused_until:
             return
@@ -120,7 +129,8 @@ class Pace:
     def _rest(self, now: float) -> None:
         first = self._learned is None
         if self._learned is None:
-            rate = max(1, self._accepted) / (now - self._since + self._longest_wait)
+            # Where nothing was accepted nothing is known, and a guess that is too low would take long to grow.
+            rate = (self._accepted or self._concurrency) / (now - self._since + self._longest_wait)
         else:
             rate = self._learned.rate * _BACK_OFF
         self._learned = LearnedRate(rate, now=now + self._longest_wait, settled=not first)

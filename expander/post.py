@@ -31,6 +31,18 @@ class Post:
     place: Place
 
 
+class Redaction(NamedTuple):
+    """Personal data that was taken out of a post: which field, what kind, and where it stood in the text as read.
+
+    Never the text itself.
+    """
+
+    field: str
+    kind: str
+    start: int
+    end: int
+
+
 class Unreadable(NamedTuple):
     """A row that could not become a post; the rows around it go on."""
 

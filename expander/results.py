@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
 from expander.endpoint import ReplyContent, read_reply
 from expander.errors import StoreError
-from expander.judging import Judge
-from expander.post import Post
+from expander.judging import Judge, messages
+from expander.post import Post, Redaction
 from expander.store import Outcome, post_of, read_only
+from expander.whole_file import whole_file
 from filters.dialogue import Verdict
 
 DIALOGUES = "dialogues.jsonl"
 REJECTED = "rejected.jsonl"
+QUARANTINE = "quarantine.jsonl"
+QUARANTINES = "risk-quarantine"
+"""The rule whose rows stand in a file of their own."""
 
-_ROWS = """
+# Rows are put in order by their numbers alone and then looked up one by one: to sort them whole, SQLite would first write
+# all posts and replies once more to its temporary files.
+_IN_ORDER = "SELECT rowid FROM row {} ORDER BY position, sample"
+_ROW = """
 SELECT row.id, row.sample, row.topic, row.post, row.outcome, row.rule, row.reason,
        reply.body, reply.generation
 FROM row LEFT JOIN reply ON reply.id = row.reply_id
+WHERE row.rowid = ?
 """
-_KEPT = "SELECT id, sample, topic, post, reading FROM row WHERE outcome = 'kept'"
+_KEPT = "SELECT id, sample, topic, post, reading FROM row WHERE rowid = ?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +45,7 @@ class Result:
     id: str
     post: Post
     changes: Mapping[str, int]
+    redactions: tuple[Redaction, ...]
     sample: int
     topic: str | None
     outcome: Outcome
@@ -65,13 +73,14 @@ def results(
     connection: sqlite3.Connection, judge: Judge, where: str = "", values: tuple[object, ...] = ()
 ) -> Iterator[Result]:
     """The run's rows in the order of its input, verdicts had anew from the stored replies."""
-    for found in connection.execute(f"{_ROWS} {where} ORDER BY row.position, row.sample", values):
-        post, changes = post_of(found["post"])
+    for found in _in_order(connection, _ROW, where, values):
+        post, changes, redactions = post_of(found["post"])
         reply = read_reply(found["body"]) if found["body"] is not None else None
         yield Result(
             id=found["id"],
             post=post,
             changes=changes,
+            redactions=redactions,
             sample=found["sample"],
             topic=found["topic"],
             outcome=Outcome(found["outcome"]),
@@ -90,13 +99,16 @@ def write_results(folder: Path, judge: Judge, provenance: Mapping[str, object]) 
     """
     connection = read_only(folder)
     try:
-        with _whole_file(folder / DIALOGUES) as dialogues, _whole_file(folder / REJECTED) as rejected:
-            for found in connection.execute(f"{_KEPT} ORDER BY position, sample"):
-                dialogues.write(orjson.dumps(_kept(found, provenance)) + b"\n")
-            for result in results(connection, judge, "WHERE row.outcome <> 'kept'"):
-                rejected.write(orjson.dumps(_not_kept(result)) + b"\n")
+        with whole_file(folder / DIALOGUES) as dialogues, whole_file(folder / REJECTED) as rejected:
+            for found in _in_order(connection, _KEPT, "WHERE outcome = 'kept'"):
+                dialogues.write(orjson.dumps(_kept(found, provenance), option=orjson.OPT_APPEND_NEWLINE))
+            for result in results(
+                connection, judge, "WHERE row.outcome <> 'kept' AND row.rule IS NOT ?", (QUARANTINES,)
+            ):
+                rejected.write(orjson.dumps(_not_kept(result), option=orjson.OPT_APPEND_NEWLINE))
             for place, kind, reason in connection.execute("SELECT place, kind, reason FROM missing"):
                 rejected.write(orjson.dumps({"id": None, "outcome": kind, "reason": reason, "place": place}) + b"\n")
+        _write_quarantine(folder / QUARANTINE, connection, judge)
     except OSError as error:
         raise StoreError(
             f"{folder}: the results could not be written: {error.strerror}. The store is whole; "
@@ -104,6 +116,20 @@ def write_results(folder: Path, judge: Judge, provenance: Mapping[str, object]) 
         ) from error
     finally:
         connection.close()
+
+
+def _write_quarantine(path: Path, connection: sqlite3.Connection, judge: Judge) -> None:
+    """The dialogues set apart for their risk content; no file where there are none."""
+    apart = results(connection, judge, "WHERE row.rule = ?", (QUARANTINES,))
+    first = next(apart, None)
+    if first is None:
+        path.unlink(missing_ok=True)
+        return
+    with whole_file(path) as file:
+        for result in chain([first], apart):
+            dialogue = result.verdict.dialogue if result.verdict else None
+            row = {**_not_kept(result), "messages": messages(dialogue) if dialogue else None}
+            file.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
 
 
 def funnel(connection: sqlite3.Connection) -> Funnel:
@@ -122,6 +148,15 @@ def funnel(connection: sqlite3.Connection) -> Funnel:
     return Funnel(kept, rejected, failed, missing, tally, int(sums[0]), int(sums[1]), sums[2])
 
 
+def _in_order(
+    connection: sqlite3.Connection, row: str, where: str = "", values: tuple[object, ...] = ()
+) -> Iterator[sqlite3.Row]:
+    """What `row` selects of each row, in the order of the input."""
+    one = connection.cursor()
+    for (number,) in connection.execute(_IN_ORDER.format(where), values):
+        yield one.execute(row, (number,)).fetchone()
+
+
 def _kept(found: sqlite3.Row, provenance: Mapping[str, object]) -> dict[str, Any]:
     post = orjson.loads(found["post"])
     reading = orjson.loads(found["reading"])
@@ -135,6 +170,7 @@ def _kept(found: sqlite3.Row, provenance: Mapping[str, object]) -> dict[str, Any
             "sample": found["sample"],
             "topic": found["topic"],
             "cleaned": post["changes"],
+            "redacted": Counter(kind for _, kind, _, _ in post["redactions"]),
             **reading,
         },
     }
@@ -155,18 +191,3 @@ def _not_kept(result: Result) -> dict[str, Any]:
         "finish_reason": result.reply.finish_reason if result.reply else None,
         "reply": result.reply.text if result.reply else None,
     }
-
-
-@contextmanager
-def _whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file that takes its name only once it is written and synced; otherwise nothing is left behind."""
-    draft = path.with_name(f".{path.name}.part")
-    try:
-        with draft.open("wb", buffering=1 << 20) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise

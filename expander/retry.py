@@ -6,6 +6,7 @@ The SDK's own retries are off: they know no cap on total time, hold their slot w
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -30,8 +31,9 @@ _JITTER = 0.25  # share of the wait added at random, so that rows refused togeth
 _QUOTA_CODES = frozenset(
     {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_balance", "quota_exceeded"}
 )
-_LONGEST_CODE = 60  # characters; a longer one is no identifier
-_TRANSIENT = frozenset({408, 409, 425, 500, 502, 503, 504, 507, 520, 521, 522, 523, 524, 529})
+# Words joined by signs, or a short number: anything else may be a key, or a piece of the prompt.
+_IDENTIFIER = re.compile(r"(?=.{1,60}$)[A-Za-z]+([_.-][A-Za-z]+)*|\d{1,6}", re.ASCII)
+_TRANSIENT = frozenset({408, 409, 425})  # and whatever the server says is its own fault
 
 
 def failure_of_status(status: int, headers: Mapping[str, str], body: bytes, *, now: float) -> EndpointError:
@@ -60,7 +62,7 @@ def failure_of_status(status: int, headers: Mapping[str, str], body: bytes, *, n
         )
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return EndpointError(RATE_LIMITED, Action.RETRY, detail, status=status, after=retry_after(headers, now=now))
-    if status in _TRANSIENT:
+    if status in _TRANSIENT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return EndpointError("server-error", Action.RETRY, detail, status=status, after=retry_after(headers, now=now))
     return EndpointError("refused", Action.FAIL_ROW, detail, status=status)
 
@@ -86,8 +88,11 @@ def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
 
 
 def wait_seconds(error: EndpointError, failures: int, chance: random.Random) -> float:
-    """How long to wait after the `failures`-th failure: what the endpoint asked for, else doubling; with jitter."""
-    if error.after is not None:
+    """How long to wait after the `failures`-th failure: what the endpoint asked for, else doubling; with jitter.
+
+    Asked for no wait at all (0, or a date gone by) is not asked: a row that is refused for ever would ask for ever.
+    """
+    if error.after:
         return error.after * (1 + _JITTER * chance.random()) + 0.05 * chance.random()
     backoff = min(_BACKOFF_MOST, _BACKOFF_FIRST * 2.0 ** (failures - 1))
     return backoff * (1 - _JITTER + 2 * _JITTER * chance.random())
@@ -170,8 +175,8 @@ def _code(body: bytes) -> str:
     """The error's code or type as OpenAI's API words it: short identifiers, never free text."""
     try:
         error = orjson.loads(body)["error"]
-        code = error.get("code") or error.get("type") or ""
+        found = [str(error.get("code")), str(error.get("type"))]
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
         return ""
-    code = str(code)
-    return code if len(code) <= _LONGEST_CODE and code.replace("_", "").replace("-", "").isalnum() else ""
+    codes = [code for code in found if code != "None" and _IDENTIFIER.fullmatch(code)]
+    return next((code for code in codes if code in _QUOTA_CODES), codes[0] if codes else "")

@@ -16,10 +16,11 @@ import orjson
 
 from expander.cleaning import HUG, QA_LIMIT, REPLACEMENTS, clean
 from expander.errors import UsageError
-from expander.post import Place, Post, Unreadable, content_id
+from expander.post import Place, Post, Redaction, Unreadable, content_id
 from expander.sampling import in_shard, sample_posts
 from expander.settings import EndpointSettings, InputSettings, SamplingSettings
 from expander.sources import read_posts
+from filters.privacy import redact
 from prompts import Template, Values, topics
 
 CLEANING = (REPLACEMENTS, HUG, QA_LIMIT)
@@ -34,9 +35,10 @@ class Row:
     position: int
     """Place in the input, counted from 0; results are written in this order."""
     post: Post
-    """As sent: cleaned."""
+    """As sent: redacted and cleaned."""
     changes: Mapping[str, int]
     """What cleaning changed, by name."""
+    redactions: tuple[Redaction, ...]
     sample: int
     topic: str | None
     prompt: str
@@ -64,9 +66,10 @@ class RowMaker:
         self._samples = sampling.samples
         self._seed = inputs.seed
         self._cleans = not inputs.no_clean
+        self._redacts = not inputs.no_redact
         self._condition = hashlib.sha256(
             orjson.dumps(
-                [condition(template, model, sampling, endpoint), CLEANING if self._cleans else None],
+                [condition(template, model, sampling, endpoint), CLEANING if self._cleans else None, self._redacts],
                 option=orjson.OPT_SORT_KEYS,
             )
         ).hexdigest()
@@ -74,31 +77,30 @@ class RowMaker:
 
     def rows(self, position: int, post: Post) -> Iterator[Row | Unreadable]:
         """The post's rows, one a sample; or why it can be none."""
-        changes: Mapping[str, int] = {}
-        sent = post
+        redacted, redactions = _redact(post) if self._redacts else (post, ())
+        sent, changes = redacted, {}
         if self._cleans and post.answer:
-            cleaned = clean(post)
+            cleaned = clean(redacted)
             if cleaned.empty is not None:
                 yield Unreadable(post.place, f"nothing is left of its {cleaned.empty} after cleaning")
                 return
             if cleaned.changes:
                 changes = dict(cleaned.changes)
-                sent = Post(
-                    id=post.id,
-                    title=cleaned.title,
-                    description=cleaned.description,
-                    answer=cleaned.answer,
-                    question_id=post.question_id,
-                    keywords=post.keywords,
-                    place=post.place,
-                )
+                sent = _with_texts(post, cleaned.title, cleaned.description, cleaned.answer)
         question = join_question(sent.title, sent.description)
         for sample in range(self._samples):
             row_id = content_id(post.id, self._condition, str(sample))
             topic = self._topic(post.id, sample)
             prompt = self._template.render(Values(question=question, answer=sent.answer, topic=topic or ""))
             yield Row(
-                id=row_id, position=position, post=sent, changes=changes, sample=sample, topic=topic, prompt=prompt
+                id=row_id,
+                position=position,
+                post=sent,
+                changes=changes,
+                redactions=redactions,
+                sample=sample,
+                topic=topic,
+                prompt=prompt,
             )
 
     def _topic(self, post_id: str, sample: int) -> str | None:
@@ -106,6 +108,31 @@ class RowMaker:
         if not self._topics:
             return None
         return random.Random(f"{self._seed}\x1f{post_id}\x1f{sample}").choice(self._topics)
+
+
+def _redact(post: Post) -> tuple[Post, tuple[Redaction, ...]]:
+    """The post without the personal data that could be found in it."""
+    redactions: list[Redaction] = []
+    texts: list[str] = []
+    for name, text in (("title", post.title), ("description", post.description), ("answer", post.answer)):
+        redacted = redact(text)
+        texts.append(redacted.text)
+        redactions += [Redaction(name, kind, *span) for kind, span in redacted.findings]
+    if not redactions:
+        return post, ()
+    return _with_texts(post, *texts), tuple(redactions)
+
+
+def _with_texts(post: Post, title: str, description: str, answer: str) -> Post:
+    return Post(
+        id=post.id,
+        title=title,
+        description=description,
+        answer=answer,
+        question_id=post.question_id,
+        keywords=post.keywords,
+        place=post.place,
+    )
 
 
 def condition(

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from itertools import count
 from random import Random
 
+from expander.errors import UsageError
 from expander.post import Post, Unreadable
 
 FIRST_QAS = 5000
 """SMILE section 4.1 draws its 500 questions from the first 5,000 QAs of PsyQA."""
 
 
-class SamplingError(ValueError):
+class SamplingError(UsageError):
     """The sample that was asked for cannot be drawn; the message says what to change."""
 
 

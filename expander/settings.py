@@ -9,7 +9,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import orjson
@@ -17,6 +17,9 @@ from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 from expander.errors import UsageError
+
+if TYPE_CHECKING:
+    from filters.rules import RuleSet
 
 _POSITIVE = Parameter(validator=Number(gt=0))
 _COUNT = Parameter(validator=Number(gte=0))
@@ -45,6 +48,10 @@ class InputSettings:
     """Decides the sample and the topics. It is not sent to the endpoint."""
     no_clean: Annotated[bool, Parameter(negative="")] = False
     """Leave the posts' wording and length as they are (SMILE's Appendix A cleaning is the default)."""
+
+    no_redact: Annotated[bool, Parameter(negative="")] = False
+    """Send phone numbers, ids, accounts, e-mail addresses and links as they stand in the posts (they are taken out by
+    default)."""
 
     def columns(self) -> dict[str, str]:
         return dict(_pair(entry, "=", "--column", "question=title") for entry in self.column)
@@ -79,8 +86,12 @@ class EndpointSettings:
     def __post_init__(self) -> None:
         if self.base_url is None:
             return
-        parts = urlsplit(self.base_url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        try:
+            parts = urlsplit(self.base_url)
+            whole = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        except ValueError:  # brackets or a port that make no sense
+            whole = None
+        if not whole:
             raise UsageError("--base-url: give a whole URL, such as https://api.openai.com/v1.")
         if parts.username or parts.password:
             raise UsageError(
@@ -176,6 +187,40 @@ class RuleSettings:
 
     strict: Annotated[bool, Parameter(negative="")] = False
     """Accept only replies that need no repair."""
+    without_rule: Annotated[tuple[str, ...], _MANY] = ()
+    """A rule to leave out, by the name that rejected.jsonl has; may be given several times."""
+    min_turns: Annotated[int | None, _COUNT] = None
+    """Fewest turns of a kept dialogue; the template's own bound when unset."""
+    max_turns: Annotated[int | None, _POSITIVE] = None
+    """Most turns of a kept dialogue; the template's own bound when unset."""
+    risk: Literal["flag", "quarantine", "drop"] = "flag"
+    """What becomes of a dialogue that speaks of self-harm, suicide or harm to others: it is kept with a flag, set apart in
+    quarantine.jsonl, or rejected. The word lists are recall-oriented and not clinical."""
+    policy: Annotated[tuple[Literal["soulchat"], ...], _MANY] = ()
+    """A published filter to apply as well: `soulchat` rejects what holds 我是, 自杀 or 跳楼 (its Ethics Statement)."""
+
+    def __post_init__(self) -> None:
+        if self.min_turns is not None and self.max_turns is not None and self.min_turns > self.max_turns:
+            raise UsageError(f"--min-turns {self.min_turns} --max-turns {self.max_turns}: no dialogue can have both.")
+        if self.without_rule:
+            self.rule_set()
+
+    def rule_set(self) -> RuleSet:
+        """Raises UsageError with all rules for a name that is none, or that must stay on."""
+        from filters.rules import RuleSet
+
+        try:
+            return RuleSet(
+                off=frozenset(self.without_rule),
+                on=frozenset(
+                    ([] if self.risk == "flag" else [f"risk-{self.risk}"]) + [f"{name}-strings" for name in self.policy]
+                ),
+                strict=self.strict,
+                min_turns=self.min_turns,
+                max_turns=self.max_turns,
+            )
+        except ValueError as error:
+            raise UsageError(f"--without-rule: {error}.") from error
 
 
 @Parameter(name="*", group=Group("Offline endpoint", sort_key=6))
@@ -204,7 +249,7 @@ def _secret(name: str, value: str) -> str:
     variable = value.removeprefix("env:")
     if variable not in os.environ:
         raise UsageError(f"--header {name}: the environment variable {variable} is not set.")
-    return os.environ[variable]
+    return os.environ[variable].strip()
 
 
 def run_folder(out: Path | None, posts: Path | None, template: str, model: str) -> Path:

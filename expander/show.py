@@ -70,6 +70,10 @@ def _panel(result: Result) -> Table:
         post.append("topic\n", "bold").append(result.topic + "\n\n")
     if result.changes:
         post.append("cleaned: " + ", ".join(f"{name} x {count}" for name, count in result.changes.items()), "dim")
+    if result.redactions:
+        post.append(
+            "\nredacted: " + ", ".join(f"{entry.kind} in the {entry.field}" for entry in result.redactions), "dim"
+        )
     table = Table.grid(expand=True)
     table.add_column(ratio=1, overflow="fold")
     table.add_column(ratio=1, overflow="fold")

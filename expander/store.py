@@ -31,13 +31,14 @@ import orjson
 from filelock import FileLock, Timeout
 
 from expander.errors import StoreError, UsageError
-from expander.post import Place, Post
+from expander.post import Place, Post, Redaction
 
 FILE = "store.sqlite"
 SCHEMA = 1
 SYNC_EVERY = 1.0  # seconds: what a power cut may cost
 GATHER = 0.002  # seconds a group waits for company: 1 % of a slot's time where answers take 200 ms
 _SHOWN = 80  # characters of a setting that differs
+_JUDGED_ANEW = frozenset({"rules", "format"})  # settings that `filter` changes in a run
 _SETTLE_EVERY = 64  # rows; so many replies at most are looked at in vain when the run is opened again
 
 # Rows in one INSERT. Each statement hands the interpreter's lock over twice, which costs more than inserting a row;
@@ -103,6 +104,7 @@ class RowRecord:
     """As sent: after cleaning."""
     changes: Mapping[str, int]
     """What cleaning changed."""
+    redactions: tuple[Redaction, ...]
     sample: int
     topic: str | None
     outcome: Outcome
@@ -219,9 +221,13 @@ class Store:
             lines = "\n".join(
                 f"  {key}: {_short(before.get(key))} then, {_short(now.get(key))} now" for key in differing
             )
+            way_on = "Give the settings it began with, or another folder with --out."
+            if _JUDGED_ANEW.issuperset(differing):
+                way_on += (
+                    f" Or have its stored replies judged by these rules, without a request: `filter {self.folder} ...`."
+                )
             raise UsageError(
-                f"{self.folder}: this run began with other settings, and mixing them would spoil it:\n{lines}\n"
-                "Give the settings it began with, or another folder with --out."
+                f"{self.folder}: this run began with other settings, and mixing them would spoil it:\n{lines}\n{way_on}"
             )
 
     # Writing
@@ -237,9 +243,7 @@ class Store:
             )
         )
         group.waiting.append(future)
-        reply_id = await future
-        self._unsettled[reply_id] = None
-        return reply_id
+        return await future
 
     def keep_row(self, row: RowRecord) -> None:
         """Store how a row ended. Lost with the process, it is found again from the row's replies."""
@@ -247,12 +251,13 @@ class Store:
         group = self._open_group()
         group.rows.append(
             (
-                *(row.id, row.position, row.post.id, row.sample, row.topic, _post_text(row.post, row.changes)),
+                *(row.id, row.position, row.post.id, row.sample, row.topic, _post_text(row)),
                 *(row.outcome, row.rule, row.reason, ",".join(map(str, row.replies)), reply_id, row.reading),
             )
         )
-        for reply in row.replies:
-            self._unsettled.pop(reply, None)
+        if row.outcome is not Outcome.FAILED:  # a failed row goes on from the replies it has
+            for reply in row.replies:
+                self._unsettled.pop(reply, None)
         self._rows_kept += 1
         if self._rows_kept % _SETTLE_EVERY == 0 and reply_id is not None:
             # Committed with the row it speaks of, or after it, and so never too early.
@@ -298,14 +303,17 @@ class Store:
             sync = time.monotonic() - synced >= SYNC_EVERY
             try:
                 first = await loop.run_in_executor(self._thread, _commit, self._writer, group, sync)
-            except sqlite3.Error as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, those who wait for this commit must learn of it
                 self._failure = StoreError(
                     f"{self._path}: writing failed: {error}. Nothing stored before is lost. "
                     "Make room or mend the folder, then give the same command again."
                 )
+                self._failure.__cause__ = error
             if sync:
                 synced = time.monotonic()
             for place, future in enumerate(chain(group.waiting, self._group.waiting if self._failure else ())):
+                if self._failure is None:
+                    self._unsettled[first + place] = None  # also where whoever waited has been cancelled meanwhile
                 if not future.done():
                     if self._failure is not None:
                         future.set_exception(self._failure)
@@ -321,7 +329,13 @@ class Store:
 
     def first_place(self, post_id: str, place: Place) -> str | None:
         """None when this reading of the input meets the post for the first time, else where it stood before."""
-        done = self._reader.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (post_id, str(place))).rowcount
+        try:
+            done = self._reader.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (post_id, str(place))).rowcount
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"{self._path}: noting the posts seen failed: {error}. They are noted in a temporary file: make room "
+                "there, or name another folder with the environment variable SQLITE_TMPDIR."
+            ) from error
         if done:
             return None
         found: tuple[str] = self._reader.execute("SELECT place FROM seen WHERE id = ?", (post_id,)).fetchone()
@@ -371,15 +385,26 @@ def read_only(folder: Path) -> sqlite3.Connection:
     return connection
 
 
-def post_of(text: str) -> tuple[Post, dict[str, int]]:
-    """The post of a stored row, and what cleaning changed in it."""
+class StoredPost(NamedTuple):
+    """A post as it was sent, and what was done to it before."""
+
+    post: Post
+    changes: Mapping[str, int]
+    redactions: tuple[Redaction, ...]
+
+
+def post_of(text: str) -> StoredPost:
+    """The post of a stored row."""
     stored = orjson.loads(text)
     changes = stored.pop("changes")
-    file, line = stored.pop("place")
-    return Post(**{**stored, "keywords": tuple(stored["keywords"])}, place=Place(file, line)), changes
+    redactions = tuple(Redaction(*entry) for entry in stored.pop("redactions"))
+    place = Place(*stored.pop("place"))
+    keywords = tuple(stored.pop("keywords"))
+    return StoredPost(Post(**stored, keywords=keywords, place=place), changes, redactions)
 
 
-def _post_text(post: Post, changes: Mapping[str, int]) -> str:
+def _post_text(row: RowRecord) -> str:
+    post = row.post
     return orjson.dumps(
         {
             "id": post.id,
@@ -389,7 +414,8 @@ def _post_text(post: Post, changes: Mapping[str, int]) -> str:
             "question_id": post.question_id,
             "keywords": post.keywords,
             "place": list(post.place),
-            "changes": changes,
+            "changes": row.changes,
+            "redactions": [list(redaction) for redaction in row.redactions],
         }
     ).decode()
 
@@ -399,6 +425,8 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA temp_store = FILE")
+    connection.execute("PRAGMA cache_size = -512")  # KiB; the kernel caches the file anyway, and memory stays flat
+    connection.execute("PRAGMA temp.cache_size = -512")
     connection.execute("PRAGMA wal_autocheckpoint = 8192")  # pages, 32 MiB: each checkpoint syncs twice
     return connection
 

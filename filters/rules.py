@@ -14,12 +14,13 @@ from functools import lru_cache
 
 from filters import content_rules as content
 from filters import form_rules as form
+from filters import safety_rules as safety
 from filters.case import Case, Check, Context, Rule
 from filters.dialogue import Dialogue, DialogueFormat, Rejection, Repair, Verdict
 from filters.reply import read_reply
 from filters.template_text import repeated
 
-__all__ = ["DEFAULT", "RULES", "RULES_VERSION", "Context", "RuleSet", "judge", "rejections"]
+__all__ = ["DEFAULT", "OPTIONAL", "RULES", "RULES_VERSION", "Context", "RuleSet", "judge", "rejections"]
 
 RULES_VERSION = 1
 """Goes up when a rule or the reading decides anything differently: stored verdicts of another version are stale."""
@@ -59,6 +60,13 @@ RULES: tuple[Rule, ...] = (
 )
 """Every rule, in the order in which they are asked."""
 
+OPTIONAL: tuple[Rule, ...] = (
+    Rule("risk-drop", "DESIGN §5: risk content", safety.risk),
+    Rule("risk-quarantine", "DESIGN §5: risk content", safety.risk),
+    Rule("soulchat-strings", "SoulChat (Chen et al. 2023), Ethics Statement", safety.soulchat_strings),
+)
+"""Rules that are asked, after the others, only where a rule set names them."""
+
 NAMES: frozenset[str] = frozenset(rule.name for rule in RULES)
 ALWAYS_ON = frozenset({"empty-reply", "no-known-speaker", "empty-utterance"})
 """Without these a kept row might be no dialogue at all."""
@@ -73,6 +81,8 @@ class RuleSet:
     """
 
     off: frozenset[str] = frozenset()
+    on: frozenset[str] = frozenset()
+    """Of the optional rules."""
     strict: bool = False
     min_turns: int | None = None
     max_turns: int | None = None
@@ -83,13 +93,15 @@ class RuleSet:
             raise ValueError(
                 f"no such rule: {', '.join(unknown)}; the rules are {', '.join(rule.name for rule in RULES)}"
             )
+        if strangers := sorted(self.on - {rule.name for rule in OPTIONAL}):
+            raise ValueError(f"no such optional rule: {', '.join(strangers)}")
         needed = sorted(self.off & ALWAYS_ON)
         if needed:
             raise ValueError(f"{', '.join(needed)} cannot be switched off: what it rejects is no dialogue")
 
     def fingerprint(self) -> str:
         """Equal for two sets that decide alike; changes with `RULES_VERSION`."""
-        content = [RULES_VERSION, sorted(self.off), self.strict, self.min_turns, self.max_turns]
+        content = [RULES_VERSION, sorted(self.off), sorted(self.on), self.strict, self.min_turns, self.max_turns]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 
@@ -156,4 +168,6 @@ def _case(text: str, fmt: DialogueFormat, finish_reason: str | None, context: Co
 
 @lru_cache(maxsize=64)
 def _active(rules: RuleSet) -> tuple[tuple[str, Check], ...]:
-    return tuple((rule.name, rule.check) for rule in RULES if rule.name not in rules.off)
+    active = (rule for rule in RULES if rule.name not in rules.off)
+    asked = (rule for rule in OPTIONAL if rule.name in rules.on)
+    return tuple((rule.name, rule.check) for rule in (*active, *asked))

@@ -55,7 +55,9 @@ class Rogue:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
                 length = next(
-                    int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")
+                    int(line.split(b":")[1])
+                    for line in head.split(b"\r\n")
+                    if line.lower().startswith(b"content-length")
                 )
                 prompt = json.loads(await reader.readexactly(length))["messages"][-1]["content"]
                 name = hashlib.sha256(prompt.encode()).hexdigest()[:16]
@@ -80,7 +82,7 @@ class Rogue:
         share = int(name, 16) / 16**16
         good = answer(200, completion())
         if self.mode == "slow":
-            await asyncio.sleep(0.02 + 0.03 * random.random())  # noqa: S311
+            await asyncio.sleep(0.02 + 0.03 * random.random())
         elif self.mode == "limited":
             now = time.monotonic()
             while self.recent and now - self.recent[0] > 1:
@@ -113,7 +115,8 @@ class Rogue:
 
 async def main(mode: str, log: Path) -> None:
     server = await asyncio.start_server(Rogue(mode, log).serve, "127.0.0.1", 0, backlog=1024)
-    print(server.sockets[0].getsockname()[1], flush=True)
+    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
+    sys.stdout.flush()
     await server.serve_forever()
 
 

@@ -117,7 +117,9 @@ def test_a_hopeless_endpoint_is_asked_on_and_on(tmp_path: Path, status: str, cau
 def test_an_endpoint_that_is_not_there_is_waited_for(tmp_path: Path) -> None:
     posts = write_posts(tmp_path / "posts.jsonl", 200)
     started = time.monotonic()
-    done = run("expand", posts, "--base-url", "http://127.0.0.1:9/v1", "--model", "m", "--out", tmp_path / "run", cwd=tmp_path)
+    done = run(
+        "expand", posts, "--base-url", "http://127.0.0.1:9/v1", "--model", "m", "--out", tmp_path / "run", cwd=tmp_path
+    )
     assert done.returncode == 4
     assert "all failed" in done.stderr
     assert "connection" in done.stderr

@@ -8,6 +8,7 @@ from itertools import chain
 
 import pytest
 
+from expander.errors import UsageError
 from expander.post import Place, Post, Unreadable, content_id
 from expander.sampling import SamplingError, in_shard, sample_posts
 
@@ -78,7 +79,7 @@ def test_unreadable_rows_are_swallowed_or_counted() -> None:
 def test_an_impossible_sample_is_drawn(n: int, first: int) -> None:
     with pytest.raises(SamplingError) as caught:
         sample_posts(iter(rows()), n=n, first=first, seed=0)
-    assert isinstance(caught.value, ValueError)
+    assert isinstance(caught.value, UsageError)
     if n == 5:
         assert "at most 3" in str(caught.value)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import time
 
 import pytest
@@ -11,11 +12,16 @@ CONTEXT = Context(answer="好" * 100, template_text="Ensure that the length of e
 
 
 def seconds(text: str) -> float:
+    """CPU time, the best of three, without the collector: its passes grow with what other tests left behind."""
     best = float("inf")
-    for _ in range(2):
-        start = time.perf_counter()
-        judge(text, SMILE, context=CONTEXT)
-        best = min(best, time.perf_counter() - start)
+    gc.disable()
+    try:
+        for _ in range(3):
+            start = time.thread_time()
+            judge(text, SMILE, context=CONTEXT)
+            best = min(best, time.thread_time() - start)
+    finally:
+        gc.enable()
     return best
 
 

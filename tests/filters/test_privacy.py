@@ -188,9 +188,9 @@ def test_a_mobile_number_in_chinese_is_found(rest: int, around: str, prefix: str
 
 
 def seconds(text: str) -> float:
-    start = time.perf_counter()
+    start = time.thread_time()
     find_pii(text)
-    return time.perf_counter() - start
+    return time.thread_time() - start
 
 
 @pytest.mark.parametrize("stream", STREAMS)

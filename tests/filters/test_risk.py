@@ -220,9 +220,9 @@ def test_a_dialogue_holds_what_its_utterances_hold(said: list[str]) -> None:
 
 
 def seconds(text: str) -> float:
-    start = time.perf_counter()
+    start = time.thread_time()
     find_risk_in(text)
-    return time.perf_counter() - start
+    return time.thread_time() - start
 
 
 @pytest.mark.parametrize("stream", STREAMS)
