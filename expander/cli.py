@@ -6,11 +6,13 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.config import Env, Yaml
 
+from expander.commands import corpora
+from expander.consoles import console
 from expander.errors import ExpanderError, UsageError
 from expander.settings import (
     EndpointSettings,
@@ -20,9 +22,6 @@ from expander.settings import (
     SamplingSettings,
     WorkSettings,
 )
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 _USAGE = 2
 _BUG = 1
@@ -34,6 +33,8 @@ app = App(
 )
 prompt_app = App(name="prompt", help="Look at prompt templates.")
 app.command(prompt_app)
+for command in (corpora.audit, corpora.dedup, corpora.export):
+    app.command(command)
 
 _JOB = Group("Job", sort_key=0)
 
@@ -85,8 +86,8 @@ def expand(
         offline=offline,
     )
     if dry_run:
-        return jobs.dry_run(job, console=_console())
-    return jobs.expand(job, console=_console(), status=_console(stderr=True))
+        return jobs.dry_run(job, console=console())
+    return jobs.expand(job, console=console(), status=console(stderr=True))
 
 
 @app.command
@@ -102,7 +103,47 @@ def show(run: Path, row: str | None = None, /) -> int:
     """
     from expander.show import show as show_row
 
-    show_row(run, row, console=_console())
+    show_row(run, row, console=console())
+    return 0
+
+
+@app.command(name="filter")
+def filter_run(
+    run: Path,
+    /,
+    *,
+    rules: RuleSettings = RuleSettings(),  # noqa: B008
+    template: str | None = None,
+    changes: Path | None = None,
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Judge a run's stored replies by other rules, without a request. The options are the whole rule set from now on.
+
+    The first stored reply of a row that passes decides, or else its last; rows that failed stay failed. `expand` goes on
+    with the run when it is given the same rules. Exit codes as of `expand`.
+
+    Example: `run.py filter outputs/posts-smile-gpt-4o-mini --strict --without-rule answer-copied --dry-run`
+
+    Parameters
+    ----------
+    run: Path
+        A run's folder.
+    template: str
+        The run's template with the same words and other demands on a reply (labels, turns).
+    changes: Path
+        Write a JSON line for each row that changed: its id, from, to and the reason.
+    dry_run: bool
+        Show what would change, and change nothing.
+    """
+    from expander.changes_table import changes_table
+    from expander.refilter import refilter
+    from prompts import load
+
+    chosen = load(template) if template is not None else None
+    result = refilter(run, rules.rule_set(), template=chosen, changes=changes, dry_run=dry_run)
+    console().print(changes_table(result))
+    if dry_run:
+        console().print("A dry run: the run is as it was.")
     return 0
 
 
@@ -155,7 +196,7 @@ def prompt_list() -> int:
         template = load(name)
         turns = f"{template.format.min_turns}-{template.format.max_turns or ''}"
         table.add_row(name, template.needs, turns, template.source)
-    _console().print(table)
+    console().print(table)
     return 0
 
 
@@ -181,7 +222,7 @@ def prompt_show(
     """
     from expander.prompt_preview import preview
 
-    _console().print(preview(template, posts, post, inputs), markup=False, highlight=False, soft_wrap=True)
+    console().print(preview(template, posts, post, inputs), markup=False, highlight=False, soft_wrap=True)
     return 0
 
 
@@ -258,9 +299,3 @@ def _is_template_error(error: Exception) -> bool:
 
 def _complain(message: str) -> None:
     print(message, file=sys.stderr)  # noqa: T201
-
-
-def _console(*, stderr: bool = False) -> Console:
-    from rich.console import Console
-
-    return Console(stderr=stderr, highlight=False)

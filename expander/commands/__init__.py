@@ -1,0 +1,1 @@
+"""Commands that join the job with `analysis`. Nothing else in `expander` may import that room."""

@@ -1,0 +1,86 @@
+"""Every option of `audit`, `dedup` and `export`, declared once. The comment string below a field is its help text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+_COUNT = Parameter(validator=Number(gte=0))
+_MANY = Parameter(negative="", show_default=False)
+_FLAG = Parameter(negative="")
+
+Speaker = Literal["client", "counselor", "any"]
+OriginName = Literal["synthetic", "baseline", "human", "unknown"]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditOptions:
+    """What is asked of each dialogue."""
+
+    kind: str | None = None
+    """smilechat, psy-insight, messages, sharegpt, text or run; told from the content when unset."""
+    json: Path | None = None
+    """Also write the figures to this file, for machines."""
+    min_turns: Annotated[int, _COUNT] = 5
+    """Fewest turns (5 in SMILE, Appendix B.2)."""
+    max_turns: Annotated[int | None, _COUNT] = None
+    """Most turns."""
+    opens_with: Speaker = "client"
+    """Who must speak first."""
+    closes_with: Speaker = "counselor"
+    """Who must speak last."""
+    template: Annotated[tuple[str, ...], _MANY] = ()
+    """A template whose instructions must not stand in a dialogue; may be given several times."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DedupOptions:
+    """What counts as the same, and what comes of it."""
+
+    against: Annotated[tuple[Path, ...], _MANY] = ()
+    """A corpus whose dialogues must not come back, such as a test set; may be given several times."""
+    threshold: Annotated[float, Parameter(validator=Number(gt=0, lte=1))] = 0.5
+    """How alike is too alike: Jaccard similarity of character 5-grams. One character changed in each fifteen leaves 0.5."""
+    exact_only: Annotated[bool, _FLAG] = False
+    """Drop only dialogues with equal words."""
+    seed: Annotated[int, Parameter(validator=Number(gte=0, lt=2**32))] = 0
+    """Chooses which copy stays."""
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None
+    """Write the dialogues that stay, of all corpora in order, as OpenAI messages in JSON Lines."""
+    json: Path | None = None
+    """Write the settings and every dropped dialogue with what it resembles, for machines."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportOptions:
+    """What the export is to be."""
+
+    to: str
+    """messages, sharegpt, llama-factory, parquet, sft-sessions (SMILE 6), soulchat, or csv."""
+    out: Path
+    """The folder to make: a file a split, what was changed, and the card. It appears whole or not at all."""
+    licence: Annotated[str, Parameter(name="--license", show_default=False)] = ""
+    """The terms it is handed on under, as Hugging Face spells them (cc-by-nc-4.0, ...) or in words. Needed, never assumed."""
+    name: str | None = None
+    """The corpus's name on its card; the folder's or file's when unset."""
+    language: Annotated[tuple[str, ...], _MANY] = ()
+    """ISO 639-1 code, may be given several times; zh or en when unset, by whether the first dialogues hold Chinese."""
+    origin: OriginName | None = None
+    """Who spoke, for the card's warnings. A run says it itself; of another corpus it is unknown when unset."""
+    split: str = "0.9,0.05,0.05"
+    """Shares of train, validation and test, by question and never by row."""
+    seed: int = 0
+    """Decides which question goes where."""
+    system_prompt: str | None = None
+    """smile (SMILE, Figure 12), or a text file: put before every row."""
+    overwrite: Annotated[bool, _FLAG] = False
+    """Replace an earlier export in the same folder, and nothing else."""
+    kind: str | None = None
+    """smilechat, psy-insight, messages, sharegpt, text or run; told from the content when unset."""
