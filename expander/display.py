@@ -125,11 +125,10 @@ def summary(folder: Path, funnel: Funnel, work: WorkSettings) -> RenderableType:
     for rule, count in sorted(funnel.rejected.items(), key=lambda item: -item[1]):
         table.add_row("", f"  {count:,} {rule}")
     table.add_row(Text(f"{funnel.kept:,}", "bold"), Text("dialogues kept", "bold"))
-    requests = funnel.tally.get("requests", 0)
-    table.add_row(f"{requests:,}", f"requests, {funnel.replies:,} replies stored")
-    for key, count in sorted(funnel.tally.items()):
-        if key.startswith("attempt:"):
-            table.add_row("", f"  {count:,} attempts ended as {key.removeprefix('attempt:')}")
+    vain = {key.removeprefix("attempt:"): count for key, count in funnel.tally.items() if key.startswith("attempt:")}
+    table.add_row(f"{funnel.replies + sum(vain.values()):,}", f"requests answered, {funnel.replies:,} with a reply")
+    for kind, count in sorted(vain.items()):
+        table.add_row("", f"  {count:,} {kind}")
     tokens = funnel.prompt_tokens, funnel.completion_tokens
     table.add_row(
         f"{sum(tokens):,}", f"tokens ({tokens[0]:,} in prompts, {tokens[1]:,} in replies); {cost(work, tokens)}"

@@ -195,9 +195,9 @@ class Engine:
         return None
 
     async def _ramp(self) -> None:
-        for _ in range(_RAMP_STEP, self._work.concurrency, _RAMP_STEP):
+        for open_slots in range(_RAMP_STEP, self._work.concurrency, _RAMP_STEP):
             await asyncio.sleep(_RAMP_EVERY)
-            for _ in range(min(_RAMP_STEP, self._work.concurrency)):
+            for _ in range(min(_RAMP_STEP, self._work.concurrency - open_slots)):
                 self._slots.release()
 
     def _pending_rows(self, posts: Iterator[Post | Unreadable]) -> Iterator[Row | None]:

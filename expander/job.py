@@ -173,6 +173,8 @@ async def _expand(job: Job, console: Console, status: Console) -> Exit:
     posts = job.selected()
     first = next(posts, None)
     async with Store(job.folder) as store:
+        if job.posts is not None:
+            store.forget_missing(str(job.posts))
         store.settle_settings(settings)
         store.set_meta("template", template_text(template))
         store.set_meta("provenance", orjson.dumps(job.provenance()).decode())

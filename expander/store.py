@@ -271,6 +271,16 @@ class Store:
         """Add to a figure that is kept over all sessions of the run."""
         self._open_group().tally[key] += by
 
+    def forget_missing(self, file: str) -> None:
+        """Forget what is said of the rows of this file, which is about to be read anew: some may have been mended.
+
+        To be called before anything is queued.
+        """
+        try:
+            self._writer.execute("DELETE FROM missing WHERE rtrim(place, '0123456789') = ?", (f"{file}:",))
+        except sqlite3.Error as error:
+            raise StoreError(f"{self._path}: writing failed: {error}. Make room or mend the folder.") from error
+
     def set_meta(self, key: str, value: str) -> None:
         self._open_group().meta[key] = value
 

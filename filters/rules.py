@@ -28,7 +28,7 @@ RULES_VERSION = 1
 _SMILE_FORMAT = "SMILE (Qiu et al. 2024), Appendix B.1 rule "
 _SOULCHAT = "SoulChat (Chen et al. 2023), Figure 2, requirement "
 _API = "OpenAI-compatible API, finish_reason"
-_HABIT = "what real replies show (DESIGN §5)"
+_HABIT = "what real replies show"
 
 RULES: tuple[Rule, ...] = (
     Rule("empty-reply", _HABIT, form.empty_reply),
@@ -61,8 +61,8 @@ RULES: tuple[Rule, ...] = (
 """Every rule, in the order in which they are asked."""
 
 OPTIONAL: tuple[Rule, ...] = (
-    Rule("risk-drop", "DESIGN §5: risk content", safety.risk),
-    Rule("risk-quarantine", "DESIGN §5: risk content", safety.risk),
+    Rule("risk-drop", "this project: risk content", safety.risk),
+    Rule("risk-quarantine", "this project: risk content", safety.risk),
     Rule("soulchat-strings", "SoulChat (Chen et al. 2023), Ethics Statement", safety.soulchat_strings),
 )
 """Rules that are asked, after the others, only where a rule set names them."""

@@ -48,6 +48,7 @@ class Rogue:
         self.mode = mode
         self.log = log.open("a", buffering=1)
         self.seen: Counter[str] = Counter()
+        self.in_flight = 0
         self.recent: deque[float] = deque()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -69,8 +70,11 @@ class Rogue:
             writer.close()
 
     async def reply(self, name: str, writer: asyncio.StreamWriter) -> None:
+        self.in_flight += 1
+        most = self.in_flight
         kind, data = await self.decide(name)
-        self.log.write(f"{kind} {name} {time.time():.4f}\n")
+        self.in_flight -= 1
+        self.log.write(f"{kind} {name} {time.time():.4f} {most}\n")
         writer.write(data)
         await writer.drain()
         if kind in {"truncated", "reset"}:

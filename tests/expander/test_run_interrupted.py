@@ -173,3 +173,26 @@ def test_two_processes_work_on_one_run(tmp_path: Path) -> None:
             process.kill()
     assert second.returncode == 2
     assert "another process" in second.stderr
+
+
+def test_a_mended_row_stays_unreadable(tmp_path: Path) -> None:
+    posts, out = write_posts(tmp_path / "posts.jsonl", 5), tmp_path / "run"
+    whole = posts.read_text("utf-8").splitlines()
+    posts.write_text("\n".join([*whole[:2], "{broken", *whole[3:]]), "utf-8")
+    with rogue("slow", tmp_path) as server:
+        options = ("--base-url", server.url, "--model", "m", "--out", out)
+        assert run("expand", posts, *options, cwd=tmp_path).returncode == 3
+        posts.write_text("\n".join(whole), "utf-8")
+        assert run("expand", posts, *options, cwd=tmp_path).returncode == 0
+        assert len(server.lines()) == 5
+    accounted(out, 5)
+
+
+@pytest.mark.parametrize("concurrency", [1, 16, 20, 50])
+def test_more_is_in_flight_than_was_asked_for(tmp_path: Path, concurrency: int) -> None:
+    posts, out = write_posts(tmp_path / "posts.jsonl", 60 + 6 * concurrency), tmp_path / "run"
+    with rogue("steady", tmp_path) as server:
+        options = ("--base-url", server.url, "--model", "m", "--out", out, "--concurrency", concurrency)
+        assert run("expand", posts, *options, cwd=tmp_path).returncode == 0
+        most = max(int(line.split()[3]) for line in server.lines())
+    assert most == concurrency
