@@ -288,6 +288,14 @@ def test_a_folder_without_a_run_gets_a_lock(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def has_begun(folder: Path) -> bool:
+    """Whether a run in another process has written its settings."""
+    try:
+        return (folder / "store.sqlite").exists() and bool(query(folder, "SELECT 1 FROM meta"))
+    except sqlite3.OperationalError:  # the file is there, its tables are not
+        return False
+
+
 def test_filter_works_on_a_run_that_goes_on(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     arguments = command("expand", EXAMPLES, "--out", folder, "--offline-latency", 30)
@@ -296,7 +304,7 @@ def test_filter_works_on_a_run_that_goes_on(tmp_path: Path) -> None:
     ) as going:
         try:
             deadline = time.monotonic() + 20
-            while not (folder / "store.sqlite").exists() or not query(folder, "SELECT 1 FROM meta"):
+            while not has_begun(folder):
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
             done = cli("filter", folder, "--strict")
