@@ -9,7 +9,7 @@ import orjson
 from expander.endpoint import ReplyContent
 from expander.post import Post
 from filters.dialogue import Dialogue, Role, Verdict
-from filters.risk import find_risk, kinds, points_to_help
+from filters.risk import find_risk, find_risk_in, kinds, points_to_help
 from filters.rules import Context, RuleSet, judge
 from prompts import Template
 
@@ -53,6 +53,7 @@ class Judge:
     def __init__(self, template: Template, rules: RuleSet) -> None:
         self._template = template
         self._rules = rules
+        find_risk_in("")  # compiles the word lists now, rather than while the first replies wait
 
     def verdict(self, post: Post, reply: ReplyContent) -> Verdict:
         context = Context(answer=post.answer or None, template_text=self._template.prompt)

@@ -187,7 +187,7 @@ class Store:
                 with suppress(asyncio.CancelledError):
                     await self._writing
             self._thread.shutdown()
-            for connection in (self._writer, self._reader):
+            for connection in (self._writer, self._reader, self._seen):
                 with suppress(sqlite3.Error):
                     connection.close()
             self._lock.release()
@@ -203,7 +203,12 @@ class Store:
                 f"{self._path}: written by another version of this program (schema {version}, this one reads "
                 f"{SCHEMA}). Use that version, or give another --out."
             )
-        self._reader.execute("CREATE TEMP TABLE seen (id TEXT PRIMARY KEY, place TEXT) WITHOUT ROWID")
+        # Nobody else reads these, and they end with the session: no journal, and one transaction that is never committed.
+        self._seen = sqlite3.connect("", isolation_level=None)
+        for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -512"):
+            self._seen.execute(f"PRAGMA {pragma}")
+        self._seen.execute("CREATE TABLE seen (id TEXT PRIMARY KEY, place TEXT) WITHOUT ROWID")
+        self._seen.execute("BEGIN")
 
     def settle_settings(self, settings: Mapping[str, object]) -> None:
         """Write the run's settings, or hold them against those it began with.
@@ -340,7 +345,7 @@ class Store:
     def first_place(self, post_id: str, place: Place) -> str | None:
         """None when this reading of the input meets the post for the first time, else where it stood before."""
         try:
-            done = self._reader.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (post_id, str(place))).rowcount
+            done = self._seen.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (post_id, str(place))).rowcount
         except sqlite3.Error as error:
             raise StoreError(
                 f"{self._path}: noting the posts seen failed: {error}. They are noted in a temporary file: make room "
@@ -348,7 +353,7 @@ class Store:
             ) from error
         if done:
             return None
-        found: tuple[str] = self._reader.execute("SELECT place FROM seen WHERE id = ?", (post_id,)).fetchone()
+        found: tuple[str] = self._seen.execute("SELECT place FROM seen WHERE id = ?", (post_id,)).fetchone()
         return found[0]
 
     def is_empty(self) -> bool:
@@ -434,10 +439,8 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, timeout=30, cached_statements=64, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA temp_store = FILE")
     connection.execute("PRAGMA cache_size = -512")  # KiB; the kernel caches the file anyway, and memory stays flat
-    connection.execute("PRAGMA temp.cache_size = -512")
-    connection.execute("PRAGMA wal_autocheckpoint = 8192")  # pages, 32 MiB: each checkpoint syncs twice
+    connection.execute("PRAGMA wal_autocheckpoint = 400")  # pages; a longer one holds the commits behind it up longer
     return connection
 
 

@@ -151,6 +151,11 @@ def answer_copied(case: Case) -> Finding | None:
     return None
 
 
+def _is_latin(text: str) -> bool:
+    """Whether an alphabet carries the text: then few characters make up much of it, and that is no fault."""
+    return sum(character.isascii() for character in text) > len(text) / 2
+
+
 def repetition_loop(case: Case) -> Finding | None:
     """A model that goes round: one utterance three times, or a long one made of hardly any characters."""
     utterances = case.reading.utterances
@@ -160,6 +165,6 @@ def repetition_loop(case: Case) -> Finding | None:
                 place = max(i for i, utterance in enumerate(utterances) if utterance == (role, said))
                 return Finding(f"one utterance comes {times} times", case.span(place))
     for place, (_, said) in enumerate(utterances):
-        if len(said) >= _STUCK_LENGTH and len(set(said)) < len(said) * _STUCK_SHARE and not said.isascii():
+        if len(said) >= _STUCK_LENGTH and len(set(said)) < len(said) * _STUCK_SHARE and not _is_latin(said):
             return Finding(f"utterance {place + 1}: {len(set(said))} characters make up {len(said)}", case.span(place))
     return None

@@ -329,3 +329,10 @@ def test_no_reply_breaks_a_promise(text: str, fmt: object) -> None:
     for rejection in (*rejections(text, fmt, context=context), *rejections(text, fmt, context=context, rules=STRICT)):
         if rejection.span is not None:
             assert 0 <= rejection.span.start <= rejection.span.end <= len(text)
+
+
+def test_a_long_english_utterance_is_a_loop_for_its_one_curly_quote() -> None:
+    long = "I’ve been thinking about what you said last week, and about the way I talk to myself when things go wrong. "
+    story = long + " ".join(f"On day {day} I slept a little better, and then worse again." for day in range(12))
+    turns = "\n".join(f"User: {story} ({turn})\nPsychologist: Tell me more about part {turn}." for turn in range(8))
+    assert judge(turns, SOULCHAT_EN).kept
