@@ -272,7 +272,8 @@ def main(arguments: list[str] | None = None) -> None:
             traceback.print_tb(error.__traceback__)
             _complain(f"{type(error).__name__}: this is a bug. What was stored before it is safe.")
     if code and arguments[:1] == ["expand"]:
-        print(f"To go on: {continuation(arguments)}", file=sys.stderr)  # noqa: T201
+        advice = "Once that is put right, to go on" if code == _USAGE else "To go on"
+        print(f"{advice}: {continuation(arguments)}", file=sys.stderr)  # noqa: T201
     sys.exit(code)
 
 

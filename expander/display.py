@@ -51,6 +51,7 @@ def fields(progress: Progress, work: WorkSettings, tokens: tuple[int, int], cloc
         "kept": f"{progress.kept:,}",
         "rejected": f"{progress.rejected.total():,}",
         "failed": f"{progress.failed.total():,}",
+        "asked anew": f"{progress.regenerated:,}",
         "in flight": f"{progress.in_flight:,}",
         "retrying": f"{progress.retrying:,}",
         "rate": f"{rate:.1f} rows/s",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -24,7 +25,7 @@ from expander.errors import UsageError
 from expander.judging import Judge
 from expander.openai_endpoint import OpenAIEndpoint, compose
 from expander.post import Post, Unreadable
-from expander.results import funnel, write_results
+from expander.results import REJECTED, funnel, write_results
 from expander.rows import Row, RowMaker, condition, selected_posts
 from expander.settings import (
     EndpointSettings,
@@ -268,12 +269,10 @@ class _Fraction:
         self._path = path
         self._lines: int | None = None
         self._reached = 0
-        self._taken = 0
 
     def posts(self) -> Iterator[Post | Unreadable]:
         for post in self._posts:
             self._reached = post.place.line
-            self._taken += 1
             yield post
 
     async def count(self) -> None:
@@ -306,12 +305,20 @@ def _report(job: Job, engine: Engine, console: Console, status: Console) -> Exit
         status.print(f"{progress.done_before:,} rows were done before this command.")
     console.print(summary(job.folder, counts, job.work))
     if stopped is not None:
-        status.print(f"Stopped: {stopped.text} {stopped.hint}".rstrip(), style="bold")
+        status.print(f"Stopped: {stopped.text} {stopped.hint}".rstrip(), style="bold", soft_wrap=True)
+        if stopped.text.startswith("auth:"):
+            variable = job.endpoint.api_key_env
+            status.print(
+                f"The key is read from ${variable}, which is {'set' if os.environ.get(variable) else 'not set'}."
+            )
         return {Stop.PROVIDER: Exit.PROVIDER, Stop.BUDGET: Exit.PROVIDER, Stop.INTERRUPTED: Exit.INTERRUPTED}[
             stopped.kind
         ]
+    if counts.failed:
+        status.print("Some rows got no reply; they are asked for again when the run goes on.", style="bold")
+    if counts.missing.get("unreadable"):
+        status.print(f"Some input rows are unreadable: {job.folder / REJECTED} says where and why.", style="bold")
     if counts.failed or counts.missing.get("unreadable"):
-        status.print("Some rows failed; they are asked for again when the run goes on.", style="bold")
         return Exit.ROWS_FAILED
     return Exit.COMPLETE
 

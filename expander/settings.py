@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _POSITIVE = Parameter(validator=Number(gt=0))
 _COUNT = Parameter(validator=Number(gte=0))
+_SEED = Parameter(validator=Number(gte=-(2**63), lt=2**63))  # what JSON readers agree on
 _SHARE = Parameter(validator=Number(gt=0, lte=1))
 _MANY = Parameter(negative="", show_default=False)
 
@@ -44,7 +45,7 @@ class InputSettings:
     """Instead of posts: so many rows for a template that needs none."""
     shard: str | None = None
     """Take the i-th of N equal parts of the posts, by content: `--shard 1/4`."""
-    seed: int = 0
+    seed: Annotated[int, _SEED] = 0
     """Decides the sample and the topics. It is not sent to the endpoint."""
     no_clean: Annotated[bool, Parameter(negative="")] = False
     """Leave the posts' wording and length as they are (SMILE's Appendix A cleaning is the default)."""
@@ -133,7 +134,7 @@ class SamplingSettings:
     """Most tokens a reply may have; the endpoint's own limit when unset."""
     stop: Annotated[tuple[str, ...], _MANY] = ()
     """A string at which the reply ends; may be given several times."""
-    request_seed: int | None = None
+    request_seed: Annotated[int | None, _SEED] = None
     """Sent to the endpoint, mixed with the row's identity so that equal prompts still differ."""
     samples: Annotated[int, _POSITIVE] = 1
     """Dialogues to make from each post."""

@@ -112,6 +112,7 @@ def test_a_hopeless_endpoint_is_asked_on_and_on(tmp_path: Path, status: str, cau
     assert f"Stopped: {cause}" in done.stderr
     assert "To go on: " in done.stderr
     assert "sk-secret" not in done.stdout + done.stderr
+    assert ("$OPENAI_API_KEY, which is set" in done.stderr) == (cause == "auth")
 
 
 def test_an_endpoint_that_is_not_there_is_waited_for(tmp_path: Path) -> None:

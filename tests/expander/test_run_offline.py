@@ -137,6 +137,7 @@ def test_layers_of_settings_win_in_the_wrong_order(tmp_path: Path) -> None:
         pytest.param(["expand", EXAMPLES, "--extra-body", "{"], "--extra-body", id="extra body is no JSON"),
         pytest.param(["expand", EXAMPLES, "--config", "none.yaml"], "none.yaml", id="no such config"),
         pytest.param(["expand"], "--count", id="no posts"),
+        pytest.param(["expand", EXAMPLES, "--request-seed", str(2**63)], "request-seed", id="seed beyond 64 bits"),
         pytest.param(["expand", EXAMPLES, "--shard", "3/2"], "--shard", id="shard beyond the last"),
         pytest.param(["expand", EXAMPLES, "--offline-fault", "nonsense=1"], "nonsense", id="unknown fault"),
         pytest.param(["expand", EXAMPLES, "--max-cost", "1"], "--price-in", id="cost without prices"),
