@@ -14,6 +14,7 @@ from analysis.corpora.files import dialogue_files
 from analysis.corpora.kinds import KINDS, detect_kind, known_kinds
 from analysis.corpora.labelled_text import text_entry
 from analysis.corpora.messages import entry_of
+from analysis.corpora.posts import post_entries
 from analysis.corpora.records import records_of
 from filters.dialogue import CorpusEntry
 
@@ -58,4 +59,9 @@ def _entries(file: Path, kind: str) -> Iterator[CorpusEntry | BrokenEntry]:
         yield text_entry(file)
         return
     for record in records_of(file):
-        yield record if isinstance(record, BrokenEntry) else entry_of(record, kind)
+        if isinstance(record, BrokenEntry):
+            yield record
+        elif kind == "psyqa":
+            yield from post_entries(record)
+        else:
+            yield entry_of(record, kind)

@@ -10,6 +10,7 @@ from analysis.corpora import labelled_text
 from analysis.corpora.entries import BrokenEntry, CorpusError
 from analysis.corpora.files import RUN_DIALOGUES, dialogue_files, holds_json
 from analysis.corpora.messages import SHAPES
+from analysis.corpora.posts import holds_posts
 from analysis.corpora.records import Record, records_of
 
 KINDS: Mapping[str, str] = {
@@ -17,6 +18,7 @@ KINDS: Mapping[str, str] = {
     "psy-insight": 'objects with "dialog" of speaker Seeker or Supporter',
     "messages": 'objects with "messages" of role user or assistant (OpenAI)',
     "sharegpt": 'objects with "conversations" of from human or gpt',
+    "psyqa": 'posts: objects with "question" and "answers" of "answer_text" (PsyQA), each answer a dialogue of two utterances',
     "text": "text files, one a dialogue, each utterance after a label such as 求助者： or Client:",
     "run": f"a run folder of this project, with its {RUN_DIALOGUES}",
 }
@@ -78,6 +80,8 @@ def _kind_of(value: object) -> str | None:
         value = {"messages": value} if _speakers(value, "role") else {"conversations": value}
     if not isinstance(value, dict):
         return None
+    if holds_posts(value):
+        return "psyqa"
     if "provenance" in value and _speakers(value.get("messages"), "role") & set(SHAPES["run"].roles):
         return "run"
     for kind, shape in SHAPES.items():

@@ -16,7 +16,7 @@ def audit(corpus: Path, /, *, options: AuditOptions = AuditOptions()) -> int:  #
     Parameters
     ----------
     corpus: Path
-        SMILECHAT (folder or JSON Lines), Psy-Insight, OpenAI messages, ShareGPT, labelled text (one file a dialogue), a run;
+        SMILECHAT (folder or JSON Lines), Psy-Insight, OpenAI messages, ShareGPT, PsyQA posts, labelled text (one file a dialogue), a run;
         also .gz, .zst, .xz.
     """
     from expander.commands.auditing import audit_corpus

@@ -23,7 +23,7 @@ class AuditOptions:
     """What is asked of each dialogue."""
 
     kind: str | None = None
-    """smilechat, psy-insight, messages, sharegpt, text or run; told from the content when unset."""
+    """smilechat, psy-insight, messages, sharegpt, psyqa, text or run; told from the content when unset."""
     json: Path | None = None
     """Also write the figures to this file, for machines."""
     min_turns: Annotated[int, _COUNT] = 5
@@ -83,4 +83,4 @@ class ExportOptions:
     overwrite: Annotated[bool, _FLAG] = False
     """Replace an earlier export in the same folder, and nothing else."""
     kind: str | None = None
-    """smilechat, psy-insight, messages, sharegpt, text or run; told from the content when unset."""
+    """smilechat, psy-insight, messages, sharegpt, psyqa, text or run; told from the content when unset."""
