@@ -1,0 +1,141 @@
+"""Stock phrases: which 4-grams many dialogues share, and how much of a dialogue others say too.
+
+After Salkar et al. 2022 ("Self-Repetition in Abstractive Neural Summarizers"), who count, for a set of outputs, the 4-grams of one
+that occur in another; 4-grams of punctuation alone are left out here. Shares depend on how many dialogues there are to
+share with, so corpora are compared on samples of as many dialogues.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from analysis.figures import Group, Metric, Ranked, Ranking
+from analysis.lexical.ngrams import codes_of, dense
+from analysis.lexical.tokenizers import WORDS
+from analysis.lexical.tokens import Bounds, Tokens, places_of
+from analysis.ratios import DIALOGUES, Ratio
+
+ORDER = 4
+"""Tokens of a phrase, as in Salkar et al. 2022, §3."""
+TOP = 20
+"""Phrases that are listed: one glance; this project's own choice."""
+
+HOLDS_TOP = "holds_top_four_gram"
+SHARED = "shared_four_grams"
+ALL = "four_grams"
+
+RATIOS = (
+    Ratio(
+        metric=Metric(
+            key="stock_phrase_dialogues",
+            name=f"dialogues with a top-{TOP} 4-gram",
+            group=Group.HUMAN,
+            unit="share of dialogues",
+            definition=f"Share of the sampled dialogues that hold at least one of the sample's own {TOP} most spread 4-grams.",
+            source="this project's own, after Salkar et al. 2022",
+            caveat="The list is the sample's own, so it differs between corpora.",
+        ),
+        numerator=HOLDS_TOP,
+    ),
+    Ratio(
+        metric=Metric(
+            key="self_repetition",
+            name="self-repetition",
+            group=Group.HUMAN,
+            unit="share of 4-grams",
+            definition="Share of a dialogue's 4-grams that occur in another dialogue of the sample too; each place counts.",
+            source="after Salkar et al. 2022, §3, as a share of places where they take the logarithm of a count",
+            caveat=(
+                "Grows with the number and length of the dialogues in the sample: compare samples of equal size. Its interval "
+                "takes the other dialogues as given."
+            ),
+        ),
+        numerator=SHARED,
+        denominator=ALL,
+    ),
+)
+"""Over the columns of `Repetition.dialogues`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repetition:
+    """The phrases of a sample of dialogues."""
+
+    ranking: Ranking
+    dialogues: pd.DataFrame
+    """A row for each dialogue of the sample: `DIALOGUES`, `HOLDS_TOP`, `SHARED`, `ALL`."""
+
+
+def self_repetition(tokens: Tokens, numbers: Bounds, corpus: str, *, top: int = TOP) -> Repetition:
+    """The numbered dialogues' `top` 4-grams by the number of dialogues that hold them, and how much each dialogue shares.
+
+    4-grams run across utterances. Equally frequent ones stand in the order of first occurrence. A phrase's text is its tokens,
+    with spaces between under "words" alone. No dialogue may be numbered twice; raises ValueError.
+    """
+    if len(set(numbers.tolist())) != len(numbers):
+        raise ValueError("A dialogue that stands twice in the sample would repeat itself.")
+    ids = tokens.ids[places_of(tokens.dialogues, numbers)]
+    lengths = tokens.lengths[numbers]
+    bounds = np.concatenate(([0], np.cumsum(lengths)))
+    codes, whole = codes_of(ids, bounds, ORDER, len(tokens.vocabulary))
+    places = np.flatnonzero(whole & _says_something(ids, tokens.vocabulary)[: len(codes)])
+    owners = np.repeat(np.arange(len(numbers)), lengths)[places]
+    kinds, count = dense(codes[places])
+    holders = _dialogues_of_each(kinds, owners, count, len(numbers))
+    first = np.zeros(count, np.int64)
+    first[kinds[::-1]] = places[::-1]
+    best = np.lexsort((first, -holders))[:top]
+    listed = np.zeros(count, bool)
+    listed[best] = True
+    frame = pd.DataFrame(
+        {
+            DIALOGUES: np.ones(len(numbers)),
+            HOLDS_TOP: (np.bincount(owners[listed[kinds]], minlength=len(numbers)) > 0).astype(float),
+            SHARED: np.bincount(owners[holders[kinds] > 1], minlength=len(numbers)).astype(float),
+            ALL: np.bincount(owners, minlength=len(numbers)).astype(float),
+        }
+    )
+    joint = " " if tokens.tokenizer == WORDS else ""
+    entries = tuple(
+        Ranked(
+            joint.join(tokens.vocabulary[token] for token in ids[first[kind] : first[kind] + ORDER]),
+            int(holders[kind]),
+            float(holders[kind] / len(numbers)),
+        )
+        for kind in best.tolist()
+    )
+    ranking = Ranking(
+        corpus=corpus,
+        name="four_grams",
+        title="4-grams that most dialogues share",
+        unit="dialogues",
+        n=len(numbers),
+        entries=entries,
+        remark="" if entries else f"No dialogue holds {ORDER} tokens in a row with a word among them.",
+    )
+    return Repetition(ranking=ranking, dialogues=frame)
+
+
+def _says_something(ids: npt.NDArray[np.int32], vocabulary: tuple[str, ...]) -> npt.NDArray[np.bool_]:
+    """Whether one of the `ORDER` tokens from each place on holds a letter or a digit; shape (tokens - ORDER + 1,) or (0,)."""
+    count = len(ids) - ORDER + 1
+    if count <= 0:
+        return np.empty(0, bool)
+    words = np.fromiter((any(map(str.isalnum, token)) for token in vocabulary), bool, len(vocabulary))[ids]
+    # A running count, so that a difference of two says how many words lie between.
+    counted = np.concatenate(([0], np.cumsum(words)))
+    return np.greater(counted[ORDER:], counted[:-ORDER])
+
+
+def _dialogues_of_each(
+    kinds: npt.NDArray[np.int64], owners: npt.NDArray[np.int64], count: int, dialogues: int
+) -> npt.NDArray[np.int64]:
+    """How many dialogues hold each kind."""
+    pairs = kinds * dialogues + owners
+    pairs.sort()
+    once = pairs[np.concatenate(([True], pairs[1:] != pairs[:-1]))] if len(pairs) else pairs
+    return np.bincount(once // max(dialogues, 1), minlength=count)
