@@ -33,7 +33,7 @@ app = App(
 )
 prompt_app = App(name="prompt", help="Look at prompt templates.")
 app.command(prompt_app)
-for command in (corpora.audit, corpora.dedup, corpora.export):
+for command in (corpora.audit, corpora.dedup, corpora.export, corpora.report):
     app.command(command)
 
 _JOB = Group("Job", sort_key=0)

@@ -1,10 +1,10 @@
-"""`audit`, `dedup`, `export`: what can be done with any corpus. Each is a signature and one call."""
+"""`audit`, `dedup`, `export`, `report`: what can be done with any corpus. Each is a signature and one call."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from expander.commands.options import AuditOptions, DedupOptions, ExportOptions
+from expander.commands.options import AuditOptions, DedupOptions, EmbeddingOptions, ExportOptions, ReportOptions
 from expander.consoles import console
 
 
@@ -56,3 +56,24 @@ def export(corpus: Path, /, *, options: ExportOptions) -> int:
     from expander.commands.exporting import export_corpus
 
     return export_corpus(corpus, options, console(), console(stderr=True))
+
+
+def report(
+    *corpora: Path,
+    options: ReportOptions = ReportOptions(),  # noqa: B008
+    embedding: EmbeddingOptions = EmbeddingOptions(),  # noqa: B008
+) -> int:
+    """Say how diverse corpora are and how human: one page that opens offline, report.json and tables beside it.
+
+    Exit codes as of `audit`.
+
+    Example: `run.py report outputs/run-a outputs/run-b --human psy_insight_cn.json -o report.html`
+
+    Parameters
+    ----------
+    corpora: Path
+        Corpora of any kind that `audit` reads; the first is the baseline unless another is named.
+    """
+    from expander.commands.reporting import report_on
+
+    return report_on(corpora, options, embedding, console(), console(stderr=True))

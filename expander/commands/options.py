@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 _COUNT = Parameter(validator=Number(gte=0))
@@ -84,3 +84,51 @@ class ExportOptions:
     """Replace an earlier export in the same folder, and nothing else."""
     kind: str | None = None
     """smilechat, psy-insight, messages, sharegpt, psyqa, text or run; told from the content when unset."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportOptions:
+    """What is measured, against whom, and where it is written."""
+
+    human: Annotated[tuple[Path, ...], _MANY] = ()
+    """Sessions of people to hold the others against, such as Psy-Insight; may be given several times."""
+    out: Annotated[Path, Parameter(name=["--out", "-o"])] = Path("report.html")
+    """The page. Beside it, under the same name: .json, and a .csv file for each table."""
+    name: Annotated[tuple[str, ...], _MANY] = ()
+    """A corpus's name on the page, in the order they are given, human ones last; the file's name when unset."""
+    baseline: str | None = None
+    """The corpus that the others are held against beside the human ones, by its name; the first when unset."""
+    posts: Annotated[tuple[Path, ...], _MANY] = ()
+    """PsyQA posts, for the likeness of a dialogue to a post that it was not made from (SMILE 4.2). Runs bring their own."""
+    tokenizer: str | None = None
+    """Besides words and characters: a folder that holds a Hugging Face tokenizer."""
+    codebook: Path | None = None
+    """A YAML list of topics with `name`: the labels that count as limited; SMILE's 60 when unset."""
+    examples: Annotated[int, _COUNT] = 30
+    """How many sets of dialogues to show side by side; 0 keeps every text but the most frequent phrases out of the page."""
+    seed: Annotated[int, Parameter(validator=Number(gte=0, lt=2**32))] = 0
+    """Decides every sample, so that the same command gives the same figures."""
+    title: str = "How diverse, how human"
+    """The page's heading."""
+
+
+@Parameter(name="*", group=Group("Embeddings", sort_key=2))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddingOptions:
+    """What turns a dialogue into a vector."""
+
+    embeddings: str = "tfidf"
+    """tfidf (embedded, lexical), endpoint, or the folder of a sentence-transformers model."""
+    base_url: str | None = None
+    """With `--embeddings endpoint`: an OpenAI-compatible endpoint; without it the embedded offline one answers."""
+    model: str | None = None
+    """The embedding model's name at that endpoint."""
+    dimensions: Annotated[int | None, Parameter(validator=Number(gt=0))] = None
+    """Ask the endpoint for vectors of so many dimensions."""
+    api_key_env: str = "OPENAI_API_KEY"
+    """Name of the environment variable that holds the key."""
+    concurrency: Annotated[int, Parameter(validator=Number(gt=0))] = 8
+    """Requests in flight."""
+    cache: Path = Path("outputs/embeddings.sqlite")
+    """Vectors that were paid for, by a hash of model and text: none is asked for twice."""
