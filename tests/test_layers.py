@@ -51,7 +51,20 @@ def test_the_ground_floor_imports_of_the_project() -> None:
 
 def test_help_imports_what_can_wait() -> None:
     """`--help` must answer at once: what is heavy waits inside the commands."""
-    heavy = ["openai", "aiohttp", "pandas", "numpy", "sklearn", "pyarrow", "jieba", "rjieba", "yaml", "pydantic", "scipy", "matplotlib"]
+    heavy = [
+        "openai",
+        "aiohttp",
+        "pandas",
+        "numpy",
+        "sklearn",
+        "pyarrow",
+        "jieba",
+        "rjieba",
+        "yaml",
+        "pydantic",
+        "scipy",
+        "matplotlib",
+    ]
     script = (
         "import sys, contextlib, io\n"
         "from expander.cli import main\n"

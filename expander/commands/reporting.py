@@ -82,7 +82,9 @@ def _print(found: Report, out: Path, console: Console) -> None:
         console.print(answer.question, style="bold", markup=False)
         for sentence in answer.sentences:
             # The page keeps "51.7 %" on one line with a sign that a terminal may not have.
-            console.print(f"  {printable(sentence.replace(_THIN_SPACE, ' '))}", markup=False, highlight=False, soft_wrap=True)
+            console.print(
+                f"  {printable(sentence.replace(_THIN_SPACE, ' '))}", markup=False, highlight=False, soft_wrap=True
+            )
     console.print(f"\nThe page: {out}", markup=False, highlight=False, soft_wrap=True)
 
 
