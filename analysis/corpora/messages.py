@@ -6,6 +6,7 @@ Speakers, order and texts stay as the file has them: two messages of one speaker
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -25,6 +26,9 @@ class Shape(NamedTuple):
     system: frozenset[str] = frozenset()
     """Speakers of a leading message that is no utterance; its text goes to extra["system"]."""
 
+
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half of a surrogate pair: no text in any encoding."""
 
 _SYSTEM = frozenset({"system", "developer"})
 _OPENAI = Shape(
@@ -126,7 +130,7 @@ def _text(said: object, number: int, shape: Shape) -> str:
         said = "".join(part for part in parts if isinstance(part, str)) if all(parts) else None
     if not isinstance(said, str):
         raise _NoDialogueError(f"`{shape.text}` of message {number} is {_kind(said)}, not a text")
-    if not said.isascii() and any("\ud800" <= sign <= "\udfff" for sign in said):
+    if SURROGATE.search(said):
         raise _NoDialogueError(f"`{shape.text}` of message {number} is not UTF-8, or holds half a surrogate pair")
     return said
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from analysis.corpora.entries import BrokenEntry
-from analysis.corpora.messages import content_id
+from analysis.corpora.messages import SURROGATE, content_id
 from analysis.corpora.records import Record
 from filters.dialogue import CorpusEntry, Dialogue, Role, Utterance
 
@@ -49,7 +49,7 @@ def post_entries(record: Record) -> Iterator[CorpusEntry | BrokenEntry]:
             yield BrokenEntry(place, f"`{_ANSWER}` is missing, empty, or no text")
             continue
         dialogue = Dialogue((Utterance(Role.CLIENT, question), Utterance(Role.COUNSELOR, text)))
-        if any("\ud800" <= sign <= "\udfff" for _, said in dialogue.utterances for sign in said):
+        if any(SURROGATE.search(said) for _, said in dialogue.utterances):
             yield BrokenEntry(place, "its text is not UTF-8, or holds half a surrogate pair")
             continue
         yield CorpusEntry(

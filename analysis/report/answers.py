@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from analysis.corrections import SIGNIFICANCE
 from analysis.effects import in_words
@@ -14,7 +15,26 @@ MOST_NAMED = 3
 """Gaps named for each corpus: what a reader keeps in mind."""
 NOTICEABLE = 0.2
 """Standardised differences below are small by Cohen (1988), whatever their p value."""
-_DIVERSE = ("distinct_2_jieba_matched", "distinct_2_words_matched", "pairwise_cosine_mean", "stock_phrase_dialogues")
+
+
+class _Sign(NamedTuple):
+    """A metric of diversity, how a sentence says it, and whether more of it is more diverse."""
+
+    metric: str
+    words: str
+    more: bool
+
+
+_SIGNS = (
+    _Sign(
+        "distinct_2_jieba_matched", "distinct word pairs among all, at the same amount of text (distinct-2)", more=True
+    ),
+    _Sign(
+        "distinct_2_words_matched", "distinct word pairs among all, at the same amount of text (distinct-2)", more=True
+    ),
+    _Sign("pairwise_cosine_mean", "mean likeness of two dialogues (cosine)", more=False),
+    _Sign("stock_phrase_dialogues", "dialogues with one of the 20 most frequent four-word phrases", more=False),
+)
 
 
 def answers(
@@ -29,7 +49,7 @@ def answers(
     human = [corpus.name for corpus in corpora if corpus.human]
     made = [corpus.name for corpus in corpora if not corpus.human]
     return (
-        Answer(question="Is it diverse?", sentences=tuple(_diverse(made, human, by_key, values))),
+        Answer(question="Is it diverse?", sentences=tuple(_diverse(made, human, by_key, values, comparisons))),
         Answer(question="Is it human?", sentences=tuple(_human(made, human, by_key, comparisons))),
         Answer(question="Where is the gap?", sentences=tuple(_gaps(made, human, by_key, values, comparisons))),
     )
@@ -38,29 +58,52 @@ def answers(
 Values = Mapping[tuple[str, str], Figure]
 
 
-def _diverse(made: Sequence[str], human: Sequence[str], metrics: Mapping[str, Metric], values: Values) -> Iterator[str]:
+def _diverse(
+    made: Sequence[str],
+    human: Sequence[str],
+    metrics: Mapping[str, Metric],
+    values: Values,
+    comparisons: Sequence[Comparison],
+) -> Iterator[str]:
+    held = [(corpus, reference) for corpus in made for reference in human]
+    held += [(corpus, reference) for place, corpus in enumerate(made) for reference in made[:place]]
     said = False
-    for key in _DIVERSE:
-        if key not in metrics:
-            continue
-        shown = [
-            f"{name} {_value(values[name, key], metrics[key].unit)}"
-            for name in (*made, *human)
-            if _has(values, name, key)
-        ]
-        if shown:
+    for corpus, reference in held:
+        found = {each.metric: each for each in comparisons if (each.corpus, each.reference) == (corpus, reference)}
+        signs = [sign for sign in _SIGNS if sign.metric in found and found[sign.metric].difference is not None]
+        if signs:
             said = True
-            yield f"{_DIVERSE_WORDS[key]}: {', '.join(shown)}."
+            verdict = _verdict([(sign, found[sign.metric]) for sign in signs])
+            shown = [
+                f"{sign.words}: {_value(values[corpus, sign.metric], metrics[sign.metric].unit)}"
+                f" against {_value(values[reference, sign.metric], metrics[sign.metric].unit)}"
+                for sign in signs
+            ]
+            yield f"{corpus} {verdict} {reference}: {'; '.join(shown)}."
+    if not said:
+        for sign in _SIGNS:
+            having = [name for name in (*made, *human) if _has(values, name, sign.metric)]
+            if having:
+                said = True
+                unit = metrics[sign.metric].unit
+                listed = ", ".join(f"{name} {_value(values[name, sign.metric], unit)}" for name in having)
+                yield f"{sign.words[0].upper()}{sign.words[1:]}: {listed}."
     if not said:
         yield "There is too little text to say."
 
 
-_DIVERSE_WORDS = {
-    "distinct_2_jieba_matched": "Different word pairs of all, at the same amount of text (distinct-2; more is more diverse)",
-    "distinct_2_words_matched": "Different word pairs of all, at the same amount of text (distinct-2, English; more is more diverse)",
-    "pairwise_cosine_mean": "Mean likeness of two dialogues (cosine; less is more diverse)",
-    "stock_phrase_dialogues": "Dialogues that hold one of the 20 most frequent four-word phrases (less is more diverse)",
-}
+def _verdict(signs: Sequence[tuple[_Sign, Comparison]]) -> str:
+    """What the differences that hold after correction say together."""
+    holding = [
+        (found.difference or 0.0) > 0 if sign.more else (found.difference or 0.0) < 0
+        for sign, found in signs
+        if found.p_corrected is not None and found.p_corrected < SIGNIFICANCE
+    ]
+    if not holding:
+        return "cannot be told apart in diversity from"
+    if all(holding):
+        return "is more diverse than"
+    return "is in part more, in part less diverse than" if any(holding) else "is less diverse than"
 
 
 def _has(values: Values, corpus: str, key: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -97,9 +98,15 @@ def _inputs(corpora: tuple[Path, ...], options: ReportOptions, reader: Reader, s
         raise UsageError("--name gives one name to two corpora. Give each its own.")
     names = [printable(name) for name in unique_names(given)]
     found = []
-    for place, (path, name) in enumerate(zip(paths, names, strict=True)):
-        _tell(status, f"reading {name} ...")
-        found.append(_input(path, name, human=place >= len(corpora), reader=reader))
+    # What is read makes no cycles and stays to the end; looking for some among millions of texts doubles the time.
+    gc.disable()
+    try:
+        for place, (path, name) in enumerate(zip(paths, names, strict=True)):
+            _tell(status, f"reading {name} ...")
+            found.append(_input(path, name, human=place >= len(corpora), reader=reader))
+    finally:
+        gc.freeze()
+        gc.enable()
     return found
 
 

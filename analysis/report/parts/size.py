@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
@@ -17,9 +17,14 @@ _TABLE_3 = "SMILE (Qiu et al. 2024), Tables 3 and 6"
 _COUNTS: Mapping[str, tuple[str, str, str]] = {
     "dialogues": ("Dialogues", "dialogues", "Dialogues that could be read."),
     "utterances": ("Utterances", "utterances", "Messages of one speaker; what SMILE's Table 6 counts."),
-    "sentences": ("Sentences", "sentences", "What SMILE's Table 3 calls utterances: pieces between 。！？ in Chinese."),
+    "sentences": (
+        "Sentences (SMILE, Table 3: utterances)",
+        "sentences",
+        "Pieces between 。！？ in Chinese, sentences in English; SMILE's Table 3 calls them utterances.",
+    ),
     "characters": ("Characters", "code points", "Length of all utterances, punctuation and spaces included."),
 }
+_ROLES = {"": "", "client_": ", client", "counselor_": ", counselor"}
 _SPREADS = {"turns_per_dialogue": "turns", "characters_per_dialogue": "characters"}
 _CHARACTERS = Ratio(
     metric=Metric(
@@ -40,7 +45,7 @@ def size(corpora: Sequence[Prepared], pairs: Sequence[Pair], resampling: Resampl
     frames = {corpus.name: statistics_frame(corpus.dialogues) for corpus in corpora}
     means = measured(corpora, frames, _RATIOS, resampling)
     return Section(
-        metrics=[*_count_metrics(), *means.metrics],
+        metrics=[*(metric for _, metric in _counted()), *means.metrics],
         figures=[
             *(figure for corpus in corpora for figure in _counts(corpus.name, frames[corpus.name])),
             *means.figures,
@@ -50,16 +55,29 @@ def size(corpora: Sequence[Prepared], pairs: Sequence[Pair], resampling: Resampl
     )
 
 
-def _count_metrics() -> list[Metric]:
-    return [
-        Metric(key=f"total_{key}", name=name, group=Group.SIZE, unit=unit, definition=definition, source=_TABLE_3)
-        for key, (name, unit, definition) in _COUNTS.items()
-    ]
+def _counted() -> Iterator[tuple[str, Metric]]:
+    """The frame's columns that are summed, with their metrics."""
+    for column, (name, unit, definition) in _COUNTS.items():
+        for role, who in _ROLES.items():
+            if role and column == "dialogues":
+                continue
+            yield (
+                f"{role}{column}",
+                Metric(
+                    key=f"total_{role}{column}",
+                    name=f"{name}{who}",
+                    group=Group.SIZE,
+                    unit=unit,
+                    definition=definition,
+                    source=_TABLE_3,
+                ),
+            )
 
 
 def _counts(corpus: str, frame: pd.DataFrame) -> list[Figure]:
     return [
-        Figure(corpus=corpus, metric=f"total_{key}", value=float(frame[key].sum()), n=len(frame)) for key in _COUNTS
+        Figure(corpus=corpus, metric=metric.key, value=float(frame[column].sum()), n=len(frame))
+        for column, metric in _counted()
     ]
 
 

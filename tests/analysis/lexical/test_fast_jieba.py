@@ -9,6 +9,7 @@ from pathlib import Path
 
 import jieba
 import pytest
+import rjieba
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -99,3 +100,9 @@ def test_nothing_is_logged_nor_cached_and_no_temporary_folder_is_needed(tmp_path
     )
     assert (done.stdout, done.stderr) == ("3 1\n", "")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_near_tie_that_was_met_is_read_as_the_port_reads_it() -> None:
+    text = "保持集中；常在和他人谈话时"
+    assert rjieba.cut(text) != jieba.lcut(text)
+    assert cut(text) == jieba.lcut(text)
