@@ -17,6 +17,7 @@ from analysis.report import charts, tables, wording
 from analysis.report.charts import Series
 from analysis.report.model import Example, Report, Shown
 from analysis.report.pictures import Drawn, first_pictures, metric_charts
+from analysis.report.published import Published, published
 from filters.dialogue import Role
 
 _PAPERS = {
@@ -65,6 +66,8 @@ class _Section:
     heading: str
     paper: str
     tables: tuple[tables.Table, ...]
+    defined: tuple[Metric, ...]
+    """Metrics that stand in the paper's tables alone."""
     measured: tuple[_Measured, ...]
     rankings: tuple[_Ranked, ...]
 
@@ -200,12 +203,16 @@ def _section(
     names: tables.Names,
 ) -> _Section:
     figures = {(each.metric, each.corpus): each for each in report.figures}
+    corpora = list(dict.fromkeys([*(corpus.name for corpus in report.corpora), *(corpus for _, corpus in figures)]))
+    of_paper = published(metrics[0].group, figures, corpora, names) if metrics else Published((), frozenset())
+    others = [metric for metric in metrics if metric.key not in of_paper.covered]
     return _Section(
         key=key,
         heading=heading[:1].upper() + heading[1:],
         paper=paper,
-        tables=_overviews(key, heading, metrics, figures, report, names),
-        measured=tuple(_measured(metric, report, series, names) for metric in metrics),
+        tables=(*of_paper.tables, *_overviews(key, heading, others, figures, corpora, names)),
+        defined=tuple(metric for metric in metrics if metric.key in of_paper.covered),
+        measured=tuple(_measured(metric, report, series, names) for metric in others),
         rankings=_side_by_side(key, rankings, names),
     )
 
@@ -215,17 +222,16 @@ def _overviews(
     heading: str,
     metrics: Sequence[Metric],
     figures: Mapping[tuple[str, str], Figure],
-    report: Report,
+    corpora: Sequence[str],
     names: tables.Names,
 ) -> tuple[tables.Table, ...]:
-    """The section's figures; those at matched token counts apart, since only they may be compared across sizes."""
-    corpora = list(dict.fromkeys([*(corpus.name for corpus in report.corpora), *(corpus for _, corpus in figures)]))
+    """The section's figures; those at matched token counts first, since only they may be compared across sizes."""
     valued = [metric for metric in metrics if any((metric.key, corpus) in figures for corpus in corpora)]
     matched = [metric for metric in valued if "matched" in metric.key]
     title = heading[:1].upper() + heading[1:]
     parts = {
-        f"{title}: values, and 95 % intervals below them": [metric for metric in valued if metric not in matched],
         f"{title}, at the same number of tokens for all": matched,
+        f"{title}: values, and 95 % intervals below them": [metric for metric in valued if metric not in matched],
     }
     return tuple(
         tables.of_metrics(f"overview-{key}-{place}", caption, part, figures, corpora, names)

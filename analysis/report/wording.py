@@ -86,7 +86,7 @@ def _digits(size: float, width: float | None, *, counted: bool) -> str:
         return "0"
     if size < _SMALLEST or size >= _LARGEST:
         figures, exponent = f"{size:.{_DIGITS - 1}e}".split("e")
-        return f"{figures} × 10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
+        return f"{figures}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
     if size == int(size) and (counted or size == 100):  # noqa: PLR2004  # all of it
         return f"{size:,.0f}"
     decimals = _DIGITS - 1 - _exponent(size)

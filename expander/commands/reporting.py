@@ -28,7 +28,7 @@ from expander.store import FILE, post_of, read_only
 from filters.dialogue import CorpusEntry
 from prompts import topics
 
-_THIN_SPACE = "\u202f"
+_PLAIN_SPACES = {0x202F: " ", 0x00A0: " "}
 
 
 def report_on(
@@ -82,9 +82,9 @@ def _print(found: Report, out: Path, console: Console) -> None:
     for answer in found.answers:
         console.print(answer.question, style="bold", markup=False)
         for sentence in answer.sentences:
-            # The page keeps "51.7 %" on one line with a sign that a terminal may not have.
+            # The page keeps "51.7 %" on one line with signs that a terminal may not have.
             console.print(
-                f"  {printable(sentence.replace(_THIN_SPACE, ' '))}", markup=False, highlight=False, soft_wrap=True
+                f"  {printable(sentence.translate(_PLAIN_SPACES))}", markup=False, highlight=False, soft_wrap=True
             )
     console.print(f"\nThe page: {out}", markup=False, highlight=False, soft_wrap=True)
 

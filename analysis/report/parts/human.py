@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 
-from analysis.figures import Figure, Ranking
+from analysis.figures import Ranking
 from analysis.human.cues import agreement, held_out
 from analysis.human.gap import RATIOS, gap_frame
 from analysis.human.labels import label_rankings
-from analysis.human.openings import METRICS, opening_figures, opening_rankings
+from analysis.human.openings import METRICS, SAMPLE, opening_figures, opening_rankings
 from analysis.human.phrases import clause_ranking, distinctive_clauses
+from analysis.report.inputs import FEW_DIALOGUES
 from analysis.report.parts.means import Resampling, compared, measured
 from analysis.report.sections import Pair, Prepared, Section
 
@@ -19,7 +20,13 @@ def human(corpora: Sequence[Prepared], pairs: Sequence[Pair], resampling: Resamp
     """Ratios with comparisons, openings and closings, phrases that are over-used, labels where a corpus has them."""
     frames = {corpus.name: gap_frame(corpus.dialogues) for corpus in corpora}
     means = measured(corpora, frames, RATIOS, resampling)
-    openings = list(chain.from_iterable(_openings(corpus, resampling.seed) for corpus in corpora))
+    # Near copies are found more often among more dialogues, so the smallest corpus that says anything sets their number.
+    sample = min([SAMPLE, *(size for corpus in corpora if (size := len(corpus.dialogues)) >= FEW_DIALOGUES)])
+    openings = list(
+        chain.from_iterable(
+            opening_figures(corpus.name, corpus.dialogues, sample=sample, seed=resampling.seed) for corpus in corpora
+        )
+    )
     remarks = [
         f"How far cues agree with the strategy labels of {corpus.name}, on the half they were not written from: {words}."
         for corpus in corpora
@@ -32,10 +39,6 @@ def human(corpora: Sequence[Prepared], pairs: Sequence[Pair], resampling: Resamp
         rankings=_rankings(corpora, pairs),
         remarks=remarks,
     )
-
-
-def _openings(corpus: Prepared, seed: int) -> list[Figure]:
-    return opening_figures(corpus.name, corpus.dialogues, seed=seed)
 
 
 def _rankings(corpora: Sequence[Prepared], pairs: Sequence[Pair]) -> list[Ranking]:

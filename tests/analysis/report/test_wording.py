@@ -28,12 +28,12 @@ from analysis.report import wording
         (9.999, "", "10.0"),
         (99.96, "", "100"),
         (-3.14159, "", "−3.14"),
-        (0.0000123, "", "1.23 × 10⁻⁵"),
-        (1.5e20, "", "1.50 × 10²⁰"),
+        (0.0000123, "", "1.23\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}10⁻⁵"),
+        (1.5e20, "", "1.50\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}10²⁰"),
         (0.1234, "share of counselor utterances", "12.3\u202f%"),
         (1.0, "Share of dialogues", "100\u202f%"),
-        (1e308, "share of dialogues", "1.00 × 10³⁰⁸"),
-        (5e-324, "", "4.94 × 10⁻³²⁴"),
+        (1e308, "share of dialogues", "1.00\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}10³⁰⁸"),
+        (5e-324, "", "4.94\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}10⁻³²⁴"),
     ],
 )
 def test_a_number(value: float | None, unit: str, shown: str) -> None:
