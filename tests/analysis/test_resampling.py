@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from analysis.figures import Comparison, Figure, Group, Metric
+from analysis.ratio_intervals import CONSTANT, NEWCOMBE, PERCENTILE, STUDENTISED, WILSON
 from analysis.ratios import Ratio
-from analysis.resampling import CONSTANT, NEWCOMBE, PERCENTILE, STUDENTISED, WILSON, bootstrap, compare
+from analysis.resampling import bootstrap, compare
 
 Floats = NDArray[np.float64]
 
