@@ -15,8 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri, stdtrit
 
-from analysis.figures import LEVEL, Box, Comparison, Distribution, Figure, Group, Interval, Metric
-from analysis.permutation import HOW, p_value
+from analysis.figures import LEVEL, Box, Distribution, Figure, Group, Interval, Metric
 from analysis.semantic.embedder import Places, Vectors, embedded
 
 Values = npt.NDArray[np.float64]
@@ -52,10 +51,6 @@ IDENTICAL = Metric(
 
 EXACT_UP_TO = 60_000
 """Dialogues whose pairs are all looked at. Measured: 55,165 dialogues of 1,024 dimensions take 20 s on two cores (40 s of processor time)."""
-PERMUTATIONS = 999
-"""Least p then is 0.001 (Davison & Hinkley 1997, §4.2.5, use the same number)."""
-MOST_PERMUTED = 5_000
-"""Dialogues of a side that a permutation test looks at."""
 
 _HALF = 2**15  # bins from cosine 0 to cosine 1; bin k is centred at k / _HALF - 1
 _BINS = 2 * _HALF + 1
@@ -65,11 +60,9 @@ _ROWS_SUMMED = 8192
 _SHOWN_BINS = 60
 _NARROWEST = 32  # fine bins in a shown one, so that equal values make a bar 0.001 wide
 _IDENTICAL_FROM = math.floor((0.9999 + 1) * _HALF + 0.5) + 1  # first bin that lies wholly above 0.9999
-_LEAST = 3  # without one dialogue two must be left
-_LEAST_FOR_INTERVAL = 10  # measured: with 5, the mean's holds the truth in 0.89 of simulated corpora, with 10 in 0.94
+LEAST = 3  # without one dialogue two must be left
+LEAST_FOR_INTERVAL = 10  # measured: with 5, the mean's holds the truth in 0.89 of simulated corpora, with 10 in 0.94
 _MEDIAN_ROWS = 1000  # dialogues whose shares of pairs tell how far the median may be off
-_SMALLEST_ERROR = 1e-6  # of a mean cosine: what float32 leaves of it
-_MASKS = 100  # permutations looked at together
 
 
 class _Fine(NamedTuple):
@@ -129,8 +122,8 @@ def pairwise(vectors: Vectors, *, corpus: str, exact_up_to: int = EXACT_UP_TO, s
         looked_at = np.sort(chance.choice(places, max(2, exact_up_to), replace=False))
         sampled = f"from the pairs of {len(looked_at):,} of {count:,} dialogues, drawn at random"
     fine = _counted(vectors, looked_at)
-    of_mean = _mean(vectors, places)
-    few = f"too few dialogues for an interval (fewer than {_LEAST_FOR_INTERVAL})" if count < _LEAST_FOR_INTERVAL else ""
+    of_mean = mean_cosine(vectors, places)
+    few = f"too few dialogues for an interval (fewer than {LEAST_FOR_INTERVAL})" if count < LEAST_FOR_INTERVAL else ""
     median = fine.quantile(0.5)
     identical = int(fine.counts[_IDENTICAL_FROM:].sum())
     figures = (
@@ -181,14 +174,14 @@ def mean_cosines(vectors: Vectors) -> Values:
     Needs two embedded dialogues; with fewer, the result is empty.
     """
     places = np.flatnonzero(embedded(vectors))
-    return _mean(vectors, places).of_each if len(places) > 1 else np.empty(0)
+    return mean_cosine(vectors, places).of_each if len(places) > 1 else np.empty(0)
 
 
 # The mean
 
 
 @dataclass(frozen=True, slots=True)
-class _Mean:
+class MeanCosine:
     """The mean over pairs, a U-statistic of degree 2, and what each dialogue adds to it."""
 
     mean: float
@@ -202,13 +195,13 @@ class _Mean:
 
     def interval(self) -> Interval | None:
         n = len(self.of_each)
-        if n < _LEAST_FOR_INTERVAL:
+        if n < LEAST_FOR_INTERVAL:
             return None
-        reach = _t(n - 1) * math.sqrt(self.variance())
+        reach = t_quantile(n - 1) * math.sqrt(self.variance())
         return Interval(max(-1.0, self.mean - reach), min(1.0, self.mean + reach), "jackknife over dialogues")
 
 
-def _mean(vectors: Vectors, places: Places) -> _Mean:
+def mean_cosine(vectors: Vectors, places: Places) -> MeanCosine:
     """In float64, from the sum of the vectors. Needs two places."""
     n = len(places)
     whole = n == len(vectors)
@@ -221,7 +214,7 @@ def _mean(vectors: Vectors, places: Places) -> _Mean:
         sums.append(exact @ total)
         squares.append(np.einsum("ij,ij->i", exact, exact))
     of_each = (np.concatenate(sums) - np.concatenate(squares)) / (n - 1)
-    return _Mean(min(1.0, max(-1.0, float(of_each.mean()))), of_each)
+    return MeanCosine(min(1.0, max(-1.0, float(of_each.mean()))), of_each)
 
 
 def _pieces(vectors: Vectors, places: Places, *, whole: bool) -> Iterator[Vectors]:
@@ -294,7 +287,7 @@ def _of_median(
     The share is a U-statistic too, so its variance comes from how it differs between dialogues.
     """
     n = len(places)
-    if n < _LEAST_FOR_INTERVAL:
+    if n < LEAST_FOR_INTERVAL:
         return None
     asked = np.sort(chance.choice(n, min(n, _MEDIAN_ROWS), replace=False))
     room = np.empty((2, max(_MEDIAN_ROWS, min(_BLOCK, n)), vectors.shape[1] + 1), dtype=np.float32)
@@ -307,7 +300,7 @@ def _of_median(
     # Each row met itself, with a cosine of 1.
     shares = (below - (np.float32(1.0) <= limit)) / (n - 1)
     error = math.sqrt(4.0 * (n - 1) ** 2 / (n * (n - 2) ** 2) * float(shares.var(ddof=1)))
-    reach = _t(len(asked) - 1) * error
+    reach = t_quantile(len(asked) - 1) * error
     low, high = fine.quantile(max(0.0, 0.5 - reach)), fine.quantile(min(1.0, 0.5 + reach))
     return Interval(min(low, median), max(high, median), "Woodruff, jackknife over dialogues")
 
@@ -326,113 +319,7 @@ def _shown(fine: _Fine) -> tuple[tuple[float, ...], tuple[int, ...]]:
     return tuple(np.clip(edges, -1.0, 1.0).tolist()), tuple(padded.reshape(bins, width).sum(axis=1).tolist())
 
 
-# Two corpora
-
-
-def compare_means(
-    vectors: Vectors,
-    of_reference: Vectors,
-    *,
-    corpus: str,
-    reference: str,
-    permutations: int = PERMUTATIONS,
-    most: int = MOST_PERMUTED,
-    seed: int = 0,
-) -> Comparison:
-    """The difference of the mean pairwise cosines; rows of zeros are left out.
-
-    The test permutes dialogues between the corpora, at most `most` of each, drawn at random. Its statistic is studentised,
-    so that it holds its level where the corpora differ in size or spread and not in their mean (Chung & Romano 2016, §3).
-    """
-    groups = [np.flatnonzero(embedded(each)) for each in (vectors, of_reference)]
-    sizes = [len(group) for group in groups]
-    difference, interval, effect, p = None, None, None, None
-    remarks = []
-    if left_out := len(vectors) + len(of_reference) - sum(sizes):
-        remarks.append(f"{left_out} dialogues have no embedding and are left out")
-    if min(sizes) < _LEAST:
-        remarks.append(f"both corpora need {_LEAST} embedded dialogues or more")
-    elif vectors.shape[1] != of_reference.shape[1]:
-        raise ValueError(f"Vectors of {vectors.shape[1]} and of {of_reference.shape[1]} dimensions cannot be compared.")
-    else:
-        one, two = _mean(vectors, groups[0]), _mean(of_reference, groups[1])
-        difference = one.mean - two.mean
-        if min(sizes) >= _LEAST_FOR_INTERVAL:
-            interval = _of_difference(one, two)
-        else:
-            remarks.append(f"too few dialogues for an interval (fewer than {_LEAST_FOR_INTERVAL})")
-        effect = _effect(one, two)
-        chance = np.random.default_rng(seed)
-        drawn = [
-            group if len(group) <= most else np.sort(chance.choice(group, most, replace=False)) for group in groups
-        ]
-        if sum(map(len, drawn)) < sum(sizes):
-            remarks.append(f"the test looks at {len(drawn[0]):,} and {len(drawn[1]):,} dialogues, drawn at random")
-        p = _permuted(vectors[drawn[0]], of_reference[drawn[1]], permutations, chance)
-    return Comparison(
-        metric=MEAN.key,
-        corpus=corpus,
-        reference=reference,
-        difference=difference,
-        interval=interval,
-        effect=effect,
-        effect_name="difference over the pooled sd of a dialogue's mean cosine with its corpus",
-        p=p,
-        p_corrected=None,
-        test=f"studentised permutation test, dialogues dealt anew, {permutations} permutations; {HOW}",
-        n=sizes[0],
-        n_reference=sizes[1],
-        remark="; ".join(remarks),
-    )
-
-
-def _of_difference(one: _Mean, two: _Mean) -> Interval:
-    """With Welch's degrees of freedom."""
-    first, second = one.variance(), two.variance()
-    spread = first**2 / (len(one.of_each) - 1) + second**2 / (len(two.of_each) - 1)
-    freedom = (first + second) ** 2 / spread if spread > 0 else 1.0
-    reach = _t(freedom) * math.sqrt(first + second)
-    middle = one.mean - two.mean
-    return Interval(max(-2.0, middle - reach), min(2.0, middle + reach), "jackknife over dialogues")
-
-
-def _effect(one: _Mean, two: _Mean) -> float | None:
-    """None where no dialogue differs from another."""
-    squares = sum(float(((each.of_each - each.of_each.mean()) ** 2).sum()) for each in (one, two))
-    sd = math.sqrt(squares / (len(one.of_each) + len(two.of_each) - 2))
-    return (one.mean - two.mean) / sd if sd > _SMALLEST_ERROR else None
-
-
-def _permuted(one: Vectors, two: Vectors, permutations: int, chance: np.random.Generator) -> float | None:
-    pooled = np.concatenate([one, two])
-    labels = np.zeros((permutations + 1, len(pooled)), dtype=np.float32)
-    labels[:, : len(one)] = 1.0
-    chance.permuted(labels[1:], axis=1, out=labels[1:])
-    found = np.concatenate(
-        [_studentised(pooled, labels[start : start + _MASKS]) for start in range(0, len(labels), _MASKS)]
-    )
-    return p_value(float(found[0]), found[1:], fewest=min(len(one), len(two)))
-
-
-def _studentised(pooled: Vectors, labels: npt.NDArray[np.float32]) -> Values:
-    """The difference of the two groups' means over its standard error, for each row of labels (1 first group, 0 second)."""
-    sums = labels @ pooled
-    with_first = sums @ pooled.T  # product of each dialogue with the first group's sum
-    with_second = (pooled @ pooled.sum(axis=0))[None, :] - with_first
-    own = np.einsum("ij,ij->i", pooled, pooled)
-    means, variances = [], []
-    for group, products in ((labels, with_first), (1.0 - labels, with_second)):
-        n = float(group[0].sum())
-        of_each = (products - own).astype(np.float64) / (n - 1)
-        mean = np.einsum("ij,ij->i", group, of_each) / n
-        squares = np.einsum("ij,ij->i", group, (of_each - mean[:, None]) ** 2)
-        means.append(mean)
-        variances.append(4.0 * (n - 1) / (n * (n - 2) ** 2) * squares)
-    error = np.sqrt(variances[0] + variances[1])
-    return np.asarray((means[0] - means[1]) / np.maximum(error, _SMALLEST_ERROR))
-
-
-def _t(freedom: float) -> float:
+def t_quantile(freedom: float) -> float:
     """The quantile of Student's distribution that an interval of `LEVEL` reaches to; the normal one where it is as good."""
     share = 0.5 + LEVEL / 2
     return float(stdtrit(freedom, share)) if freedom < 1e6 else float(ndtri(share))  # noqa: PLR2004 - they agree there

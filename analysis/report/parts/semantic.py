@@ -13,6 +13,7 @@ from analysis.report.parts.means import Resampling, measured
 from analysis.report.parts.vectors import Embedded
 from analysis.report.sections import Pair, Prepared, Section, joined
 from analysis.semantic import cosine, extras, neighbours, transformation
+from analysis.semantic.cosine_difference import compare_means
 from analysis.semantic.embedder import embedded
 from analysis.semantic.transformation import NO_POST, OWN_POST, RANDOM_POST, PostCosines
 
@@ -58,7 +59,7 @@ def semantic(corpora: Sequence[Prepared], pairs: Sequence[Pair], found: Embedded
     for pair in pairs:
         corpus, reference = pair.corpus.name, pair.reference.name
         one, other = found.corpora[corpus], found.corpora[reference]
-        means = cosine.compare_means(one, other, corpus=corpus, reference=reference, seed=resampling.seed)
+        means = compare_means(one, other, corpus=corpus, reference=reference, seed=resampling.seed)
         comparisons.append(means)
         if pair.reference.input.human:
             comparisons.append(extras.mauve(one, other, corpus=corpus, reference=reference, seed=resampling.seed))

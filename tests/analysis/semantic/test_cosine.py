@@ -8,7 +8,8 @@ from itertools import pairwise as neighbouring
 import numpy as np
 import pytest
 
-from analysis.semantic.cosine import PairwiseResult, compare_means, mean_cosines, pairwise
+from analysis.semantic.cosine import PairwiseResult, mean_cosines, pairwise
+from analysis.semantic.cosine_difference import compare_means
 from analysis.semantic.embedder import Vectors
 from tests.analysis.semantic.vectors import ARC_MEAN, ARC_MEDIAN, on_arc, scattered
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from analysis.corpora import read_corpus
 from analysis.lexical.tokens import Tokens
-from analysis.semantic.cosine import compare_means, pairwise
+from analysis.semantic.cosine import pairwise
+from analysis.semantic.cosine_difference import compare_means
 from analysis.semantic.embedder import embedded
 from analysis.semantic.neighbours import nearest
 from analysis.semantic.tfidf import fit
