@@ -32,8 +32,8 @@ RATIOS = (
     Ratio(
         metric=Metric(
             key="stock_phrase_dialogues",
-            name=f"dialogues with a top-{TOP} 4-gram",
-            group=Group.HUMAN,
+            name=f"Dialogues with a top-{TOP} 4-gram",
+            group=Group.LEXICAL,
             unit="share of dialogues",
             definition=f"Share of the sampled dialogues that hold at least one of the sample's own {TOP} most spread 4-grams.",
             source="this project's own, after Salkar et al. 2022",
@@ -44,8 +44,8 @@ RATIOS = (
     Ratio(
         metric=Metric(
             key="self_repetition",
-            name="self-repetition",
-            group=Group.HUMAN,
+            name="Self-repetition: 4-grams of other dialogues",
+            group=Group.LEXICAL,
             unit="share of 4-grams",
             definition="Share of a dialogue's 4-grams that occur in another dialogue of the sample too; each place counts.",
             source="after Salkar et al. 2022, §3, as a share of places where they take the logarithm of a count",

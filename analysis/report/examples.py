@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.dialogue_rules import Demands, objections
-from analysis.report.inputs import post_id
 from analysis.report.model import Example, Shown
 from analysis.report.sections import Prepared
 from filters.dialogue import CorpusEntry, Utterance
@@ -46,7 +45,7 @@ def _places_by_post(corpus: Prepared) -> dict[str, int]:
     """The first dialogue of each post."""
     found: dict[str, int] = {}
     for place, entry in enumerate(corpus.input.entries):
-        if (post := post_id(entry)) is not None:
+        if (post := corpus.input.post_of(entry)) is not None:
             found.setdefault(post, place)
     return found
 
@@ -71,7 +70,7 @@ def _example(
     vectors: Mapping[str, Vectors],
 ) -> Example:
     entry = lead.input.entries[start]
-    post = post_id(entry)
+    post = lead.input.post_of(entry)
     shown = [_shown(lead, entry, None)]
     for corpus in corpora:
         if corpus is lead:

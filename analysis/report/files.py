@@ -116,10 +116,24 @@ def tables(report: Report) -> dict[str, pd.DataFrame]:
         for rank, entry in enumerate(ranking.entries, 1)
     ]
     rows: tuple[Rows, ...] = (figures, comparisons, distributions, rankings)
-    return {name: _harmless(pd.DataFrame(found)) for name, found in zip(TABLES, rows, strict=True)}
+    return {
+        name: _harmless(pd.DataFrame(found, columns=list(_COLUMNS[name])))
+        for name, found in zip(TABLES, rows, strict=True)
+    }
 
 
 Rows = list[dict[str, Any]]
+_BETWEEN = ("low", "high", "interval_method")
+_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "figures": ("corpus", "human", "group", "metric", "unit", "value", *_BETWEEN, "n", "remark"),
+    "comparisons": (
+        *("metric", "corpus", "reference", "difference", *_BETWEEN, "effect", "effect_name"),
+        *("p", "p_corrected", "test", "n", "n_reference", "remark"),
+    ),
+    "distributions": ("corpus", "metric", "unit", "bin_low", "bin_high", "count", "share", "exact"),
+    "rankings": ("corpus", "ranking", "rank", "text", "count", "share", "unit"),
+}
+"""A table without a row has its head all the same, for those who read it by name."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 

@@ -33,17 +33,18 @@ class CorpusInput:
     broken: int = 0
     posts: Mapping[str, str] = field(default_factory=dict)
     """Text of the post by its id, for a run; an entry names its post in extra["provenance"]["post_id"]."""
+    from_posts: bool = True
+    """False for a run whose template was given no post: its rows count along posts, and its dialogues know nothing of them."""
 
     @property
     def dialogues(self) -> list[Dialogue]:
         return [entry.dialogue for entry in self.entries]
 
-
-def post_id(entry: CorpusEntry) -> str | None:
-    """The post an entry was made from; None for one that was made without."""
-    provenance = entry.extra.get("provenance")
-    found = provenance.get("post_id") if isinstance(provenance, Mapping) else None
-    return found if isinstance(found, str) and found else None
+    def post_of(self, entry: CorpusEntry) -> str | None:
+        """The id of the post that an entry was made from; None for one that was made without."""
+        provenance = entry.extra.get("provenance")
+        found = provenance.get("post_id") if self.from_posts and isinstance(provenance, Mapping) else None
+        return found if isinstance(found, str) and found else None
 
 
 def corpus_name(path: Path) -> str:

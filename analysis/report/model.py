@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from analysis.ablation.model import Ablation
 from analysis.figures import Comparison, Distribution, Figure, Metric, Ranking
 from filters.dialogue import Utterance
 
@@ -81,3 +82,5 @@ class Report:
     """What concerns the whole page."""
     settings: Mapping[str, str | int | float | None]
     versions: Mapping[str, str]
+    ablation: Ablation | None = None
+    """Where the corpora are arms of one."""

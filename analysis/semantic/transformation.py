@@ -6,6 +6,7 @@ A dialogue rewritten from a post should lie close to it (attract), and a dialogu
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,7 +42,7 @@ SDS_BELOW = 3.0
 NO_POST = -1
 """In a list of posts by dialogue: made without one."""
 
-_BINS = 60
+_BINS = (8, 60)  # least and most; in between twice the cube root of the number of values (Rice's rule)
 _NARROWEST = 0.001  # so that equal values make a bar that can be seen
 
 
@@ -115,7 +116,7 @@ def distribution(cosines: PostCosines, *, corpus: str) -> Distribution | None:
     low, high = float(values.min()), float(values.max())
     short = max(0.0, _NARROWEST - (high - low))
     low, high = (low - short, high) if high + short > 1 else (low, high + short)
-    counts, edges = np.histogram(values, bins=1 if short else _BINS, range=(low, high))
+    counts, edges = np.histogram(values, bins=1 if short else _bins(len(values)), range=(low, high))
     return Distribution(
         corpus=corpus,
         metric=cosines.metric.key,
@@ -128,6 +129,11 @@ def distribution(cosines: PostCosines, *, corpus: str) -> Distribution | None:
         counts=tuple(counts.tolist()),
         remark="; ".join(remarks),
     )
+
+
+def _bins(values: int) -> int:
+    least, most = _BINS
+    return max(least, min(most, round(2 * math.cbrt(values))))
 
 
 def _cosines(metric: Metric, dialogues: Vectors, posts: Vectors, places: Places, of_posts: Places) -> PostCosines:

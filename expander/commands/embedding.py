@@ -47,7 +47,7 @@ def _offline() -> Iterator[str]:
     ended = asyncio.Event()
 
     async def serve() -> None:
-        async with serving(OfflineSettings()) as url:
+        async with serving(OfflineSettings(aliases=(_OFFLINE,))) as url:
             started.set_result(url)
             await ended.wait()
 

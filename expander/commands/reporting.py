@@ -25,6 +25,7 @@ from expander.commands.writing import keep_inputs, output_file, write_json
 from expander.errors import UsageError
 from expander.job import printable
 from expander.store import FILE, post_of, read_only
+from expander.stored_run import stored_run
 from filters.dialogue import CorpusEntry
 from prompts import topics
 
@@ -127,7 +128,13 @@ def _input(path: Path, name: str, *, human: bool, reader: Reader) -> CorpusInput
         entries=whole,
         broken=broken,
         posts=_posts_of_run(path) if kind == "run" else {},
+        from_posts=_made_from_posts(path) if kind == "run" else True,
     )
+
+
+def _made_from_posts(path: Path) -> bool:
+    """Whether the run's template was given the post; where only dialogues were handed on, they are taken at their word."""
+    return not (path / FILE).is_file() or stored_run(path).template.needs == "qa"
 
 
 def _posts_of_run(path: Path) -> Mapping[str, str]:

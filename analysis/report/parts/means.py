@@ -10,7 +10,6 @@ import pandas as pd
 
 from analysis.figures import Comparison
 from analysis.ratios import Ratio
-from analysis.report.inputs import post_id
 from analysis.report.sections import Pair, Prepared, Section
 from analysis.resampling import Pairs, bootstrap, compare
 
@@ -89,7 +88,7 @@ def _by_post(corpus: Prepared) -> dict[tuple[str, int], int]:
     seen: dict[str, int] = {}
     found: dict[tuple[str, int], int] = {}
     for place, entry in enumerate(corpus.input.entries):
-        if (post := post_id(entry)) is not None:
+        if (post := corpus.input.post_of(entry)) is not None:
             found[post, seen.setdefault(post, 0)] = place
             seen[post] += 1
     return found

@@ -9,7 +9,6 @@ import numpy as np
 
 from analysis.lexical.tokenizers import language_of, tokenizer_for
 from analysis.lexical.tokenizing import tokens_of
-from analysis.report.inputs import post_id
 from analysis.report.sections import Prepared
 from analysis.semantic import tfidf
 from analysis.semantic.embedder import Embedder, Places, Vectors, text_of
@@ -46,12 +45,12 @@ def vectors_of(
     The pool of posts is `posts` and those that the corpora bring, each text once.
     """
     pool: dict[str, int] = {}
-    for text in posts:
+    for text in (*posts, *(text for corpus in corpora for text in corpus.input.posts.values())):
         pool.setdefault(text, len(pool))
     post_of: dict[str, Places] = {}
     for corpus in corpora:
-        texts = [corpus.input.posts.get(post_id(entry) or "") for entry in corpus.input.entries]
-        places = [NO_POST if text is None else pool.setdefault(text, len(pool)) for text in texts]
+        texts = [corpus.input.posts.get(corpus.input.post_of(entry) or "") for entry in corpus.input.entries]
+        places = [NO_POST if text is None else pool[text] for text in texts]
         post_of[corpus.name] = np.array(places, dtype=np.int64)
     asked = [Dialogue((Utterance(Role.CLIENT, text),)) for text in pool]
     tokenizer = tokenizer_for(language_of(asked)) if asked else ""
