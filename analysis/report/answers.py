@@ -9,10 +9,10 @@ from analysis.corrections import SIGNIFICANCE
 from analysis.effects import in_words
 from analysis.figures import Comparison, Figure, Group, Metric
 from analysis.report.model import Answer, Corpus
-from analysis.report.wording import interval, number
+from analysis.report.wording import listed, number
 
-MOST_NAMED = 3
-"""Gaps named for each corpus: what a reader keeps in mind."""
+MOST_NAMED = 4
+"""Gaps named: what a reader keeps in mind."""
 NOTICEABLE = 0.2
 """Standardised differences below are small by Cohen (1988), whatever their p value."""
 
@@ -27,13 +27,21 @@ class _Sign(NamedTuple):
 
 _SIGNS = (
     _Sign(
-        "distinct_2_jieba_matched", "distinct word pairs among all, at the same amount of text (distinct-2)", more=True
+        "distinct_2_jieba_matched",
+        "Distinct word pairs among all, at the same amount of text (distinct-2; more is more diverse)",
+        more=True,
     ),
     _Sign(
-        "distinct_2_words_matched", "distinct word pairs among all, at the same amount of text (distinct-2)", more=True
+        "distinct_2_words_matched",
+        "Distinct word pairs among all, at the same amount of text (distinct-2; more is more diverse)",
+        more=True,
     ),
-    _Sign("pairwise_cosine_mean", "mean likeness of two dialogues (cosine)", more=False),
-    _Sign("stock_phrase_dialogues", "dialogues with one of the 20 most frequent four-word phrases", more=False),
+    _Sign("pairwise_cosine_mean", "Mean likeness of two dialogues (cosine; less is more diverse)", more=False),
+    _Sign(
+        "stock_phrase_dialogues",
+        "Dialogues with one of the 20 most frequent four-word phrases (less is more diverse)",
+        more=False,
+    ),
 )
 
 
@@ -65,29 +73,22 @@ def _diverse(
     values: Values,
     comparisons: Sequence[Comparison],
 ) -> Iterator[str]:
-    held = [(corpus, reference) for corpus in made for reference in human]
-    held += [(corpus, reference) for place, corpus in enumerate(made) for reference in made[:place]]
+    for corpus in made:
+        verdicts: dict[str, list[str]] = {}
+        for reference in (*human, *made):
+            found = {each.metric: each for each in comparisons if (each.corpus, each.reference) == (corpus, reference)}
+            signs = [(sign, found[sign.metric]) for sign in _SIGNS if sign.metric in found]
+            if any(each.difference is not None for _, each in signs):
+                verdicts.setdefault(_verdict(signs), []).append(reference)
+        if verdicts:
+            yield f"{corpus} {'; '.join(f'{verdict} {listed(names)}' for verdict, names in verdicts.items())}."
     said = False
-    for corpus, reference in held:
-        found = {each.metric: each for each in comparisons if (each.corpus, each.reference) == (corpus, reference)}
-        signs = [sign for sign in _SIGNS if sign.metric in found and found[sign.metric].difference is not None]
-        if signs:
+    for sign in _SIGNS:
+        shown = [name for name in (*made, *human) if _has(values, name, sign.metric)]
+        if shown:
             said = True
-            verdict = _verdict([(sign, found[sign.metric]) for sign in signs])
-            shown = [
-                f"{sign.words}: {_value(values[corpus, sign.metric], metrics[sign.metric].unit)}"
-                f" against {_value(values[reference, sign.metric], metrics[sign.metric].unit)}"
-                for sign in signs
-            ]
-            yield f"{corpus} {verdict} {reference}: {'; '.join(shown)}."
-    if not said:
-        for sign in _SIGNS:
-            having = [name for name in (*made, *human) if _has(values, name, sign.metric)]
-            if having:
-                said = True
-                unit = metrics[sign.metric].unit
-                listed = ", ".join(f"{name} {_value(values[name, sign.metric], unit)}" for name in having)
-                yield f"{sign.words[0].upper()}{sign.words[1:]}: {listed}."
+            unit = metrics[sign.metric].unit
+            yield f"{sign.words}: {', '.join(f'{name} {number(values[name, sign.metric].value, unit)}' for name in shown)}."
     if not said:
         yield "There is too little text to say."
 
@@ -110,26 +111,23 @@ def _has(values: Values, corpus: str, key: str) -> bool:
     return (corpus, key) in values and values[corpus, key].value is not None
 
 
-def _value(figure: Figure, unit: str) -> str:
-    between = interval(figure.interval, unit)
-    return f"{number(figure.value, unit)}{f' ({between})' if between else ''}"
-
-
 def _human(
     made: Sequence[str], human: Sequence[str], metrics: Mapping[str, Metric], comparisons: Sequence[Comparison]
 ) -> Iterator[str]:
     if not human:
         yield "No human corpus was given, so nothing can be said of it: name one with --human."
         return
-    for corpus, reference in ((corpus, reference) for corpus in made for reference in human):
-        held = [found for found in _of(comparisons, corpus, reference, metrics) if found.effect is not None]
-        if not held:
-            continue
-        apart = [found for found in held if _real(found)]
-        yield (
-            f"Of {len(held)} measures of how people talk, {corpus} differs from {reference} on {len(apart)} by more than a "
-            "small amount and more than chance explains."
-        )
+    for reference in human:
+        parts = []
+        for corpus in made:
+            held = [found for found in _of(comparisons, corpus, reference, metrics) if found.effect is not None]
+            if held:
+                parts.append(f"{corpus} on {sum(map(_real, held))} of {len(held)}")
+        if parts:
+            yield (
+                "Measures of how people talk on which a corpus differs from "
+                f"{reference} by more than a small amount and more than chance explains: {', '.join(parts)}."
+            )
 
 
 def _gaps(
@@ -143,15 +141,17 @@ def _gaps(
         yield "Without human sessions to compare with, no gap can be named."
         return
     said = False
-    for corpus, reference in ((corpus, reference) for corpus in made for reference in human):
-        apart = [found for found in _of(comparisons, corpus, reference, metrics) if _real(found)]
-        apart.sort(key=lambda found: -abs(found.effect or 0.0))
-        for found in apart[:MOST_NAMED]:
+    for reference in human:
+        widest: dict[str, float] = {}
+        for corpus in made:
+            for found in filter(_real, _of(comparisons, corpus, reference, metrics)):
+                widest[found.metric] = max(widest.get(found.metric, 0.0), abs(found.effect or 0.0))
+        for key in sorted(widest, key=lambda key: -widest[key])[:MOST_NAMED]:
             said = True
-            metric = metrics[found.metric]
-            one, other = (number(values[name, metric.key].value, metric.unit) for name in (corpus, reference))
-            size = in_words(found.effect or 0.0)
-            yield f"{metric.name}: {one} in {corpus}, {other} in {reference} ({size} difference)."
+            metric = metrics[key]
+            names = [name for name in (*made, reference) if _has(values, name, key)]
+            shown = [f"{number(values[name, key].value, metric.unit)} in {name}" for name in names]
+            yield f"{metric.name}: {listed(shown)} ({in_words(widest[key])} difference)."
     if not said:
         yield "No difference is larger than small and more than chance explains."
 
