@@ -61,7 +61,7 @@ class TopicSpread:
     reading: Reading
     dialogues: int
     labelled: int
-    """Dialogues with any label, in the codebook or not: what shares of dialogues are shares of."""
+    """Dialogues with a label of this reading: what shares of dialogues are shares of."""
     labels: int
     """Labels of this reading, one a dialogue and topic."""
     distinct: int
@@ -88,13 +88,15 @@ class TopicSpread:
 def topic_spread(dialogues: Sequence[Sequence[str]], codebook: Collection[str] | None = None) -> TopicSpread:
     """The spread of labels, a sequence of them for each dialogue; with a codebook only its topics count.
 
-    A label that a dialogue repeats counts once. Dialogues without any label are left out.
+    A label that a dialogue repeats counts once. Dialogues without a label of this reading are left out, so that what an
+    annotator says beside the codebook changes nothing of the limited reading but `off_list`.
     """
     reading = Reading.UNLIMITED if codebook is None else Reading.LIMITED
     known = None if codebook is None else frozenset(codebook)
     distinct_labels = [dict.fromkeys(labels) for labels in dialogues if labels]
     total = sum(map(len, distinct_labels))
-    kept = [tuple(label for label in labels if known is None or label in known) for labels in distinct_labels]
+    listed = (tuple(label for label in labels if known is None or label in known) for labels in distinct_labels)
+    kept = [labels for labels in listed if labels]
     patterns = _Patterns.of(kept)
     count = patterns.size if known is None else len(known)
     labelled, labels = len(kept), int(patterns.counts.sum())
@@ -118,7 +120,7 @@ def topic_spread(dialogues: Sequence[Sequence[str]], codebook: Collection[str] |
         else None,
         published_bound=count * PEAK if labels else None,
         off_list=None if known is None or not total else (total - labels) / total,
-        remark=_remark(labelled, labels, count, entropy),
+        remark=_remark(labelled, total, count, entropy),
     )
 
 
@@ -233,10 +235,11 @@ def _x_log2_x(values: _Floats) -> _Floats:
     return values * np.log2(values, out=np.zeros_like(values), where=values > 0)
 
 
-def _remark(labelled: int, labels: int, topics: int, entropy: Estimate | None) -> str:
-    if not labelled:
+def _remark(labelled: int, said: int, topics: int, entropy: Estimate | None) -> str:
+    """`said` are the labels of both readings."""
+    if not said:
         return "No dialogue has a topic label."
-    if not labels:
+    if not labelled:
         return "No label is one of the codebook's topics."
     if topics == 1:
         return "One topic alone can occur, so there is nothing to be spread over."

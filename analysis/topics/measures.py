@@ -28,7 +28,7 @@ def labelled_metric() -> Metric:
         name="Labelled dialogues",
         group=Group.TOPICS,
         unit="share of dialogues",
-        definition="Dialogues that have any topic label, of all.",
+        definition="Dialogues that have any topic label, of all; the limited reading rests on those with one of the codebook.",
         source=_OWN,
     )
 

@@ -27,7 +27,7 @@ def topics(
     for name, found in labelled.items():
         for reading in Reading:
             spread = topic_spread(found.dialogues, codebook if reading is Reading.LIMITED else None)
-            if reading is Reading.LIMITED:
+            if reading is Reading.UNLIMITED:
                 figures.append(labelled_figure(spread, corpus=name))
             figures += topic_figures(spread, corpus=name, remark=found.remark)
     comparisons = [

@@ -54,15 +54,15 @@ def test_the_entropy_differs_from_a_count_by_hand() -> None:
 def test_a_label_outside_the_codebook_counts_in_the_limited_reading() -> None:
     spread = topic_spread([("a", "x", "x"), ("b",), ("y",), ()], {"a", "b", "c", "d"})
     assert spread.reading is Reading.LIMITED
-    assert (spread.labelled, spread.labels, spread.distinct, spread.topics) == (3, 2, 2, 4)
+    assert (spread.labelled, spread.labels, spread.distinct, spread.topics) == (2, 2, 2, 4)
     assert spread.entropy is not None
     assert spread.entropy.plug_in == pytest.approx(1.0)
     assert spread.bound == 2.0
     assert spread.normalised == pytest.approx(0.5)
     assert spread.off_list == pytest.approx(0.5)
     assert spread.published is not None
-    # A third of the labelled dialogues carries a, a third b.
-    assert spread.published.plug_in == pytest.approx(2 / 3 * math.log2(3))
+    # Of the two dialogues with a topic of the codebook, half carries a, half b.
+    assert spread.published.plug_in == pytest.approx(2 / 2 * math.log2(2))
 
 
 def test_the_maximum_of_sixty_topics_differs_from_the_papers_arithmetic() -> None:
