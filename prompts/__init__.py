@@ -130,7 +130,8 @@ def parse(text: str, *, name: str, where: str | None = None) -> Template:
     where = where or name
     try:
         document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # The last two: a date that no calendar has, and nesting without end.
         raise TemplateError(f"{where}: not valid YAML: {error}") from error
     if not isinstance(document, dict):
         raise TemplateError(f"{where}: a template file is a mapping with `prompt`, `needs`, `labels` and `turns`.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from analysis.corrections import SIGNIFICANCE
@@ -43,6 +44,10 @@ _SIGNS = (
         more=False,
     ),
 )
+
+
+_NOT_HELD = "No corpus could be held against a human one: they are in different languages, or too small."
+_ONLY_HUMAN = "Only human sessions were given: there is nothing to hold against them."
 
 
 def answers(
@@ -117,6 +122,7 @@ def _human(
     if not human:
         yield "No human corpus was given, so nothing can be said of it: name one with --human."
         return
+    said = False
     for reference in human:
         parts = []
         for corpus in made:
@@ -124,10 +130,13 @@ def _human(
             if held:
                 parts.append(f"{corpus} on {sum(map(_real, held))} of {len(held)}")
         if parts:
+            said = True
             yield (
                 "Measures of how people talk on which a corpus differs from "
                 f"{reference} by more than a small amount and more than chance explains: {', '.join(parts)}."
             )
+    if not said:
+        yield _NOT_HELD if made else _ONLY_HUMAN
 
 
 def _gaps(
@@ -140,17 +149,22 @@ def _gaps(
     if not human:
         yield "Without human sessions to compare with, no gap can be named."
         return
+    if not any(_of(comparisons, corpus, reference, metrics) for corpus in made for reference in human):
+        yield _NOT_HELD if made else _ONLY_HUMAN
+        return
     said = False
     for reference in human:
         widest: dict[str, float] = {}
-        for corpus in made:
-            for found in filter(_real, _of(comparisons, corpus, reference, metrics)):
-                widest[found.metric] = max(widest.get(found.metric, 0.0), abs(found.effect or 0.0))
+        held = {corpus: _of(comparisons, corpus, reference, metrics) for corpus in made}
+        for found in filter(_real, chain.from_iterable(held.values())):
+            widest[found.metric] = max(widest.get(found.metric, 0.0), abs(found.effect or 0.0))
         for key in sorted(widest, key=lambda key: -widest[key])[:MOST_NAMED]:
             said = True
             metric = metrics[key]
-            names = [name for name in (*made, reference) if _has(values, name, key)]
-            shown = [f"{number(values[name, key].value, metric.unit)} in {name}" for name in names]
+            names = [*(corpus for corpus in made if held[corpus]), reference]
+            shown = [
+                f"{number(values[name, key].value, metric.unit)} in {name}" for name in names if _has(values, name, key)
+            ]
             yield f"{metric.name}: {listed(shown)} ({in_words(widest[key])} difference)."
     if not said:
         yield "No difference is larger than small and more than chance explains."

@@ -117,7 +117,8 @@ def tables(report: Report) -> dict[str, pd.DataFrame]:
     ]
     rows: tuple[Rows, ...] = (figures, comparisons, distributions, rankings)
     return {
-        name: _harmless(pd.DataFrame(found, columns=list(_COLUMNS[name])))
+        # Guarded first: pandas takes no text with half a surrogate pair.
+        name: pd.DataFrame([_harmless(row) for row in found], columns=list(_COLUMNS[name]))
         for name, found in zip(TABLES, rows, strict=True)
     }
 
@@ -137,15 +138,12 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def _harmless(frame: pd.DataFrame) -> pd.DataFrame:
-    for column in frame.columns:
-        if not pd.api.types.is_numeric_dtype(frame[column]):
-            frame[column] = frame[column].map(_guarded)
-    return frame
+def _harmless(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: _guarded(value) if isinstance(value, str) else value for name, value in row.items()}
 
 
-def _guarded(value: object) -> object:
-    if not isinstance(value, str):
-        return value
+def _guarded(value: str) -> str:
     text = value.encode("utf-8", "replace").decode("utf-8")
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    guarded = f"'{text}" if text.startswith(_FORMULA) else text
+    # The csv module quotes a line feed and, up to Python 3.12, no lone carriage return.
+    return guarded.replace("\r\n", "\n").replace("\r", "\n")

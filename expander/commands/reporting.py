@@ -52,6 +52,7 @@ def report_on(
     settings = _settings(options, status)
     reader = Reader(status)
     inputs = _inputs(corpora, options, reader, status)
+    _check_baseline(options.baseline, inputs)
     with _embedder(embedding) as embedder:
         try:
             found = compose(inputs, settings, embedder=embedder, tell=lambda step: _tell(status, f"{step} ..."))
@@ -109,6 +110,16 @@ def _inputs(corpora: tuple[Path, ...], options: ReportOptions, reader: Reader, s
         gc.freeze()
         gc.enable()
     return found
+
+
+def _check_baseline(baseline: str | None, inputs: list[CorpusInput]) -> None:
+    """Human corpora are held against everything anyway: a baseline is one of the others."""
+    names = [corpus.name for corpus in inputs if not corpus.human]
+    if baseline is not None and baseline not in names:
+        raise UsageError(
+            f"--baseline {printable(baseline)}: no corpus beside the human ones has that name; there are: "
+            f"{', '.join(names) or 'none'}."
+        )
 
 
 def _input(path: Path, name: str, *, human: bool, reader: Reader) -> CorpusInput:

@@ -137,3 +137,9 @@ def test_renaming_a_file_changes_the_identity_of_its_words() -> None:
 @pytest.mark.parametrize("change", [("完。", "完！"), ("来访者", "求助者")], ids=["prompt", "label in the post"])
 def test_changed_words_keep_their_identity(change: tuple[str, str]) -> None:
     assert parse(OWN, name="a").sha256 != parse(OWN.replace(*change), name="a").sha256
+
+
+@pytest.mark.parametrize("text", ["a: 2026-13-40", "[" * 20_000, "a: ["])
+def test_yaml_that_no_loader_can_read_is_taken_for_a_bug(text: str) -> None:
+    with pytest.raises(TemplateError, match="not valid YAML"):
+        parse(text, name="mine")
