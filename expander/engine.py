@@ -16,15 +16,14 @@ from enum import StrEnum
 
 from expander.endpoint import Endpoint, Reply, ReplyContent, Request, read_reply
 from expander.errors import Action, EndpointError, ExpanderError
-from expander.judging import Judge, reading_of
+from expander.judging import Answer, Reader
 from expander.pacing import Pace, TokenEstimate
 from expander.post import Post, Unreadable
 from expander.retry import RATE_LIMITED, RetryPolicy, retrying
-from expander.rows import Row, RowMaker
+from expander.rows import Maker, Row
 from expander.settings import WorkSettings
 from expander.store import NewReply, Outcome, RowRecord, Store, StoredReply
 from expander.tokens import TYPICAL_REPLY, estimate_tokens
-from filters.dialogue import Verdict
 from filters.rules import OPTIONAL
 
 # Rows that may wait for a retry at once, per slot: at 20 % of rows refused twice for 2 s, and answers after 50 ms,
@@ -105,8 +104,8 @@ class Engine:
         *,
         store: Store,
         endpoint: Endpoint,
-        maker: RowMaker,
-        judge: Judge,
+        maker: Maker,
+        judge: Reader,
         work: WorkSettings,
         request_seed: int | None,
         spent: tuple[int, int],
@@ -223,7 +222,7 @@ class Engine:
             return
         if first := self._store.first_place(post.id, post.place):
             self.progress.duplicates += 1
-            self._store.keep_missing(post.place, "duplicate", f"the same question and answer as {first}")
+            self._store.keep_missing(post.place, "duplicate", f"{self._maker.same_as} {first}")
             return
         for row in self._maker.rows(position, post):
             if isinstance(row, Unreadable):
@@ -243,9 +242,9 @@ class Engine:
         try:
             while True:
                 if content is not None:
-                    verdict = self._judge.verdict(row.post, content)
-                    if not self._ask_again(verdict, len(replies)):
-                        self._finish(row, verdict, content, replies)
+                    answer = self._judge.answer(row, content, generation=len(replies) - 1)
+                    if not self._ask_again(answer, len(replies)):
+                        self._finish(row, answer, replies)
                         return
                     if self.stopped is not None:
                         return  # the next session asks for it anew
@@ -256,11 +255,11 @@ class Engine:
         except EndpointError as error:
             self._fail(row, error, replies)
 
-    def _ask_again(self, verdict: Verdict, replies: int) -> bool:
-        if verdict.rejection is None or verdict.rejection.rule in _ABOUT_THE_SUBJECT:
+    def _ask_again(self, answer: Answer, replies: int) -> bool:
+        if answer.rejection is None or answer.rejection.rule in _ABOUT_THE_SUBJECT:
             return False
         allowed = self._work.max_regenerations
-        if verdict.rejection.rule == _EMPTY_REPLY:
+        if answer.rejection.rule == _EMPTY_REPLY:
             allowed = max(allowed, _EMPTY_REPLIES_ASKED_AGAIN)
         return replies <= allowed
 
@@ -357,12 +356,11 @@ class Engine:
 
     # Outcomes
 
-    def _finish(self, row: Row, verdict: Verdict, content: ReplyContent, replies: list[StoredReply]) -> None:
-        rejection = verdict.rejection
+    def _finish(self, row: Row, answer: Answer, replies: list[StoredReply]) -> None:
+        rejection = answer.rejection
         if rejection is None:
             self.progress.kept += 1
-            reading = reading_of(verdict, content, generation=len(replies) - 1)
-            self._end(row, Outcome.KEPT, None, None, replies, reading=reading)
+            self._end(row, Outcome.KEPT, None, None, replies, reading=answer.reading)
         else:
             self.progress.rejected[rejection.rule] += 1
             self._end(row, Outcome.REJECTED, rejection.rule, rejection.reason, replies)

@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple, Protocol
 
 import orjson
 
 from expander.endpoint import ReplyContent
 from expander.post import Post
-from filters.dialogue import Dialogue, Role, Verdict
+from expander.rows import Row
+from filters.dialogue import Dialogue, Rejection, Role, Verdict
 from filters.risk import find_risk, find_risk_in, kinds, points_to_help
 from filters.rules import Context, RuleSet, judge
 from prompts import Template
+
+
+class Answer(NamedTuple):
+    """What a reply comes to: a reading to keep, or why there is none."""
+
+    rejection: Rejection | None
+    reading: bytes | None
+    """What was read, as JSON; there where nothing was rejected."""
+
+
+class Reader(Protocol):
+    """Whoever reads replies: the rules of a run, or a task that asks for labels."""
+
+    def answer(self, row: Row, reply: ReplyContent, generation: int) -> Answer:
+        """A pure function of its arguments, so that it can be had again from the stored reply. Never raises."""
+        ...
+
 
 OPENAI_ROLES: Mapping[Role, str] = {Role.CLIENT: "user", Role.COUNSELOR: "assistant"}
 
@@ -60,3 +79,7 @@ class Judge:
         return judge(
             reply.text, self._template.format, finish_reason=reply.finish_reason, context=context, rules=self._rules
         )
+
+    def answer(self, row: Row, reply: ReplyContent, generation: int) -> Answer:
+        verdict = self.verdict(row.post, reply)
+        return Answer(verdict.rejection, reading_of(verdict, reply, generation))

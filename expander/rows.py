@@ -11,6 +11,7 @@ import random
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol
 
 import orjson
 
@@ -51,8 +52,23 @@ class Row:
         return int.from_bytes(digest[:4]) >> 1
 
 
+class Maker(Protocol):
+    """Whatever turns posts into rows: a template that has them rewritten, or a task that asks about them."""
+
+    @property
+    def same_as(self) -> str:
+        """What a post that stood before is called: "the same ... as"."""
+        ...
+
+    def rows(self, position: int, post: Post) -> Iterator[Row | Unreadable]:
+        """The post's rows, none or more, always the same ones; or why it can be none."""
+        ...
+
+
 class RowMaker:
     """Turns posts into rows under one template, model and sampling."""
+
+    same_as = "the same question and answer as"
 
     def __init__(
         self,

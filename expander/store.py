@@ -63,6 +63,26 @@ CREATE TABLE missing (place TEXT PRIMARY KEY, kind TEXT NOT NULL, reason TEXT NO
 """
 
 
+class Kind(StrEnum):
+    """What a store's rows are."""
+
+    EXPANSION = "expansion"
+    """Posts, and the dialogues made from them."""
+    ANNOTATION = "annotation"
+    """Dialogues, or pairs of them, and what an annotator says of them. A row's post is the text that was sent (`answer`;
+    of a pair, `description` and `answer`); its keywords are the ids that the dialogues have in their corpora."""
+
+
+_WRONG_KIND = {
+    Kind.EXPANSION: "it holds the dialogues that `expand` made, no annotations",
+    Kind.ANNOTATION: "it holds annotations of `annotate`, no dialogues made from posts",
+}
+_WAY_ON = {
+    Kind.EXPANSION: "Its dialogues are a corpus like any other",
+    Kind.ANNOTATION: "Its labels stand in annotations.jsonl, and beside the dialogues in corpus.jsonl, which is a corpus like any other",
+}
+
+
 class Outcome(StrEnum):
     """How a row ended."""
 
@@ -210,13 +230,16 @@ class Store:
         self._seen.execute("CREATE TABLE seen (id TEXT PRIMARY KEY, place TEXT) WITHOUT ROWID")
         self._seen.execute("BEGIN")
 
-    def settle_settings(self, settings: Mapping[str, object]) -> None:
-        """Write the run's settings, or hold them against those it began with.
+    def settle_settings(self, settings: Mapping[str, object], kind: Kind = Kind.EXPANSION) -> None:
+        """Write the run's settings and kind, or hold them against those it began with.
 
         Raises UsageError naming every key that differs: mixing two conditions in one run would spoil both.
         """
         stored = self.meta("settings")
-        if stored is None:
+        if stored is not None:
+            _check_kind(self.folder, self.meta("kind"), kind)
+        else:
+            self.set_meta("kind", kind)
             self.set_meta("settings", orjson.dumps(dict(settings), option=orjson.OPT_SORT_KEYS).decode())
             return
         before = orjson.loads(stored)
@@ -387,17 +410,33 @@ class Store:
         return int(sums[0]), int(sums[1])
 
 
-def read_only(folder: Path) -> sqlite3.Connection:
+def read_only(folder: Path, kind: Kind = Kind.EXPANSION) -> sqlite3.Connection:
     """A connection that cannot change the run, also while another process works on it.
 
-    Raises UsageError where the folder holds no run.
+    Raises UsageError where the folder holds no run, or one of another kind.
     """
     path = folder / FILE
     if not path.is_file():
         raise UsageError(f"{folder}: no run is stored here (there is no {FILE}). `expand` makes one.")
     connection = sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True)
     connection.row_factory = sqlite3.Row
+    try:
+        found = connection.execute("SELECT value FROM meta WHERE key = 'kind'").fetchone()
+        _check_kind(folder, found[0] if found else None, kind)
+    except sqlite3.Error:
+        return connection  # damaged, or made by another program: whoever reads it says so
+    except UsageError:
+        connection.close()
+        raise
     return connection
+
+
+def _check_kind(folder: Path, found: str | None, wanted: Kind) -> None:
+    """Stores of runs from before there were kinds name none."""
+    if (kind := Kind(found or Kind.EXPANSION)) is not wanted:
+        raise UsageError(
+            f"{folder}: is another kind of run: {_WRONG_KIND[kind]}. {_WAY_ON[kind]}. To write a run, give another --out."
+        )
 
 
 class StoredPost(NamedTuple):

@@ -1,4 +1,4 @@
-"""A chat completion: choices written by the rewriter, cut by `stop` and `max_tokens`, in OpenAI's shape."""
+"""A chat completion: choices written by the rewriter or the annotator, cut by `stop` and `max_tokens`, in OpenAI's shape."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 
-from expander.offline import rewriter, tokens
+from expander.offline import annotator, rewriter, tokens
 from expander.offline.api import MODEL, ChatRequest
 from expander.offline.faults import RULES
 from expander.offline.reading import read_prompt
@@ -40,6 +40,9 @@ def choices(request: ChatRequest, fault: str | None = None) -> list[Choice]:
     else:
         first = random.getrandbits(63) if request.seed is None else request.seed
         seeds = list(range(first, first + request.choices))
+    if (asked := annotator.recognised(request.prompt)) is not None:
+        text = annotator.UNSURE if fault in RULES else annotator.answer(asked)
+        return [_emptied(_cut(text, request), fault) for _ in seeds]
     reading = read_prompt(request.prompt)
     written = []
     for seed in seeds:
@@ -87,7 +90,7 @@ def completion(request: ChatRequest, made: Sequence[Choice]) -> bytes:
     """The reply's body. `model` is the rewriter's own name, whatever alias was asked for."""
     return orjson.dumps(
         {
-            **_head("chat.completion"),
+            **_head("chat.completion", request),
             "choices": [
                 {
                     "index": index,
@@ -104,7 +107,7 @@ def completion(request: ChatRequest, made: Sequence[Choice]) -> bytes:
 
 def events(request: ChatRequest, made: Sequence[Choice]) -> Iterator[bytes]:
     """The same as server-sent events: each choice line by line, its finish, the usage if asked for, and the end."""
-    head = _head("chat.completion.chunk")
+    head = _head("chat.completion.chunk", request)
 
     def event(chunks: list[dict[str, Any]], **extra: object) -> bytes:
         return b"data: " + orjson.dumps({**head, "choices": chunks, **extra}) + b"\n\n"
@@ -119,11 +122,11 @@ def events(request: ChatRequest, made: Sequence[Choice]) -> Iterator[bytes]:
     yield b"data: [DONE]\n\n"
 
 
-def _head(kind: str) -> dict[str, Any]:
+def _head(kind: str, request: ChatRequest) -> dict[str, Any]:
     return {
         "id": f"chatcmpl-{random.getrandbits(96):024x}",
         "object": kind,
         "created": int(time.time()),
         "model": MODEL,
-        "system_fingerprint": FINGERPRINT,
+        "system_fingerprint": annotator.FINGERPRINT if annotator.recognised(request.prompt) else FINGERPRINT,
     }

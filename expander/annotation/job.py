@@ -1,0 +1,297 @@
+"""`annotate`: everything around the engine. Opens the run, starts the endpoint, handles signals, writes the results."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing, suppress
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import orjson
+import uvloop
+from rich.console import Console
+
+from expander.annotation.judge import Comparison, Scores
+from expander.annotation.pairing import pairs
+from expander.annotation.subjects import dialogue_subject, pair_subject
+from expander.annotation.summary import summary
+from expander.annotation.task import AnnotationMaker, AnnotationReader, Task
+from expander.annotation.writing import ANNOTATIONS, Asked, write_annotations
+from expander.display import cost, duration, watch
+from expander.engine import Engine, Stop, StopReason
+from expander.errors import UsageError
+from expander.job import OFFLINE_MODEL, Exit, collect_less, printable, program_version, signals
+from expander.openai_endpoint import OpenAIEndpoint, compose
+from expander.post import Place, Post, Unreadable
+from expander.results import funnel
+from expander.rows import Row
+from expander.settings import EndpointSettings, OfflineKnobs, SamplingSettings, WorkSettings, run_folder
+from expander.store import Kind, Store, read_only
+from expander.tokens import estimate_tokens
+from filters.dialogue import CorpusEntry
+
+_OFFLINE_SEED = 0
+_TYPICAL_ANSWER = 60  # tokens: ten labels, or a JSON object of four criteria
+_RESULT_FILES = frozenset({"dialogues.jsonl", "corpus.jsonl"})
+
+Entries = Callable[[], Iterator[CorpusEntry | Unreadable]]
+"""A corpus, to be read as often as needed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnnotationJob:
+    """One `annotate` command."""
+
+    task: Task
+    corpus: Path
+    entries: Entries
+    against: Path | None
+    against_entries: Entries | None
+    out: Path | None
+    limit: int | None
+    seed: int
+    redacts: bool
+    endpoint: EndpointSettings
+    sampling: SamplingSettings
+    work: WorkSettings
+    offline: OfflineKnobs
+
+    @property
+    def model(self) -> str:
+        if self.endpoint.base_url is None or self.endpoint.model is None:
+            return OFFLINE_MODEL
+        return self.endpoint.model
+
+    @property
+    def folder(self) -> Path:
+        name = self.task.name
+        if isinstance(self.task, Scores | Comparison):
+            name += f"-{self.task.rubric.name}"
+        if self.against is not None:
+            name += f"-{_stem(self.against)}"
+        return run_folder(self.out, Path(_stem(self.corpus)), name, self.model)
+
+    def settled_sampling(self) -> SamplingSettings:
+        """The offline endpoint gets a seed in any case, as in `expand`."""
+        if self.endpoint.base_url is None and self.sampling.request_seed is None:
+            return replace(self.sampling, request_seed=_OFFLINE_SEED)
+        return self.sampling
+
+    def settings(self) -> dict[str, object]:
+        """What must not change within a run, and makes a row what it is. Left out as in `expand`: where the model is
+        served, the corpus's file, --limit, and everything about work and prices.
+        """
+        sampling = asdict(self.settled_sampling())
+        del sampling["samples"]
+        paired = {"seed": self.seed} if self.against is not None else {}
+        return {
+            **self.task.fingerprint(),
+            **paired,
+            "model": self.model,
+            **sampling,
+            "extra_body": self.endpoint.body(),
+            "redaction": self.redacts,
+        }
+
+    def maker(self) -> AnnotationMaker:
+        return AnnotationMaker(self.task, self.settings())
+
+    def made_by(self) -> dict[str, object]:
+        """What every annotation says of where it comes from."""
+        host = urlsplit(self.endpoint.base_url).hostname if self.endpoint.base_url else None
+        fingerprint = self.task.fingerprint()
+        return {
+            "generator": f"dialogue-expander {program_version()}",
+            "task": self.task.name,
+            "endpoint": host or OFFLINE_MODEL,
+            "model": self.model,
+            "prompt_sha256": fingerprint["prompt"],
+            **({"corpus": str(self.corpus), "against": str(self.against)} if self.against is not None else {}),
+        }
+
+    def asked(self) -> Iterator[Asked | Unreadable]:
+        """What there is to ask about, as a stream: each dialogue, or each pair; unreadable entries in their places."""
+        if self.against_entries is not None:
+            yield from self._pairs(self.against_entries)
+            return
+        taken = 0
+        for number, entry in enumerate(self.entries(), 1):
+            if isinstance(entry, Unreadable):
+                yield entry
+                continue
+            if self.limit is not None and taken >= self.limit:
+                return
+            taken += 1
+            yield Asked(dialogue_subject(entry, Place(str(self.corpus), number), redacts=self.redacts), entry)
+
+    def _pairs(self, against: Entries) -> Iterator[Asked | Unreadable]:
+        sides: list[list[CorpusEntry]] = []
+        for entries in (self.entries, against):
+            side: list[CorpusEntry] = []
+            for entry in entries():
+                if isinstance(entry, Unreadable):
+                    yield entry
+                else:
+                    side.append(entry)
+            sides.append(side)
+        for number, pair in enumerate(pairs(*sides, seed=self.seed)[: self.limit], 1):
+            place = Place(str(self.corpus), number)
+            yield Asked(pair_subject(pair.one, pair.other, place, paired_by=pair.by, redacts=self.redacts), pair.one)
+
+    def subjects(self) -> Iterator[Post | Unreadable]:
+        for one in self.asked():
+            yield one if isinstance(one, Unreadable) else one.subject
+
+    def check(self) -> None:
+        """Raises UsageError for an option that would only be read once the run is under way."""
+        from expander.offline.faults import parse_faults
+
+        self.endpoint.headers()
+        try:
+            parse_faults(self.offline.offline_fault)
+        except ValueError as error:
+            raise UsageError(f"--offline-fault: {error}") from error
+
+
+def annotate(job: AnnotationJob, *, console: Console, status: Console) -> Exit:
+    """Run the job to its end, or to a reason to stop. Results go to `console`, progress and remarks to `status`."""
+    collect_less()
+    return uvloop.run(_annotate(job, console, status))
+
+
+async def _annotate(job: AnnotationJob, console: Console, status: Console) -> Exit:
+    job.check()
+    subjects = job.subjects()
+    first = next(subjects, None)  # a corpus that cannot be read is found before a folder is made
+    async with _endpoint_url(job) as base_url, Store(job.folder) as store:
+        for path in filter(None, (job.corpus, job.against)):
+            store.forget_missing(str(path))
+        store.settle_settings(job.settings(), Kind.ANNOTATION)
+        store.set_meta("provenance", orjson.dumps(job.made_by()).decode())
+        composed = compose(
+            base_url=base_url, model=job.model, endpoint=job.endpoint, sampling=job.sampling, system=None
+        )
+        connected = OpenAIEndpoint(
+            composed, connections=job.work.concurrency, attempt_timeout=job.endpoint.attempt_timeout
+        )
+        async with connected as endpoint:
+            engine = Engine(
+                store=store,
+                endpoint=endpoint,
+                maker=job.maker(),
+                judge=AnnotationReader(job.task),
+                work=job.work,
+                request_seed=job.settled_sampling().request_seed,
+                spent=store.tokens(),
+            )
+            watching = asyncio.create_task(
+                watch(status, engine.progress, job.work, lambda: engine.tokens_spent, partial(_rows, engine))
+            )
+            try:
+                with signals([engine], status):
+                    await engine.run(_chained(first, subjects))
+            finally:
+                watching.cancel()
+                with suppress(asyncio.CancelledError):
+                    await watching
+    if engine.source_error is None:
+        write_annotations(job.folder, job.task, job.maker(), job.asked, job.made_by(), corpus=not _judges(job.task))
+    end = _report(job, engine, console, status)
+    if engine.source_error is not None:
+        raise engine.source_error
+    return end
+
+
+def _judges(task: Task) -> bool:
+    """A judge's answers are no labels of a corpus."""
+    return isinstance(task, Scores | Comparison)
+
+
+def _rows(engine: Engine) -> int | None:
+    return engine.progress.rows if engine.progress.input_ended else None
+
+
+def _chained(first: Post | Unreadable | None, rest: Iterator[Post | Unreadable]) -> Iterator[Post | Unreadable]:
+    if first is not None:
+        yield first
+    yield from rest
+
+
+@asynccontextmanager
+async def _endpoint_url(job: AnnotationJob) -> AsyncIterator[str]:
+    if job.endpoint.base_url is not None:
+        yield job.endpoint.base_url
+        return
+    from expander.offline.app import OfflineSettings, serving
+
+    knobs = job.offline
+    settings = OfflineSettings(
+        latency=knobs.offline_latency, rate_limit=knobs.offline_rate_limit, faults=knobs.offline_fault
+    )
+    async with serving(settings) as base_url:
+        yield base_url
+
+
+def _report(job: AnnotationJob, engine: Engine, console: Console, status: Console) -> Exit:
+    with closing(read_only(job.folder, Kind.ANNOTATION)) as store:
+        counts = funnel(store)
+    if engine.progress.done_before:
+        status.print(f"{engine.progress.done_before:,} requests were done before this command.")
+    console.print(summary(job.folder, counts, job.work, corpus=not _judges(job.task)))
+    if (stopped := engine.stopped) is not None:
+        return _stopped(job, stopped, status)
+    if counts.failed:
+        status.print("Some requests got no reply; they are sent again when the run goes on.", style="bold")
+    if counts.missing.get("unreadable"):
+        status.print(f"Some entries are unreadable: {job.folder / ANNOTATIONS} says where and why.", style="bold")
+    return Exit.ROWS_FAILED if counts.failed or counts.missing.get("unreadable") else Exit.COMPLETE
+
+
+def _stopped(job: AnnotationJob, stopped: StopReason, status: Console) -> Exit:
+    status.print(f"Stopped: {stopped.text} {stopped.hint}".rstrip(), style="bold", soft_wrap=True)
+    if stopped.text.startswith("auth:"):
+        variable = job.endpoint.api_key_env
+        status.print(f"The key is read from ${variable}, which is {'set' if os.environ.get(variable) else 'not set'}.")
+    return Exit.INTERRUPTED if stopped.kind is Stop.INTERRUPTED else Exit.PROVIDER
+
+
+def dry_run(job: AnnotationJob, *, console: Console) -> Exit:
+    """Print the first prompt, counts and estimates; send nothing and write nothing."""
+    maker = job.maker()
+    first: Row | None = None
+    subjects = rows = unreadable = prompt_tokens = 0
+    for position, subject in enumerate(job.subjects()):
+        if isinstance(subject, Unreadable):
+            unreadable += 1
+            console.print(printable(f"{subject.place}: {subject.reason}"), markup=False, highlight=False)
+            continue
+        subjects += 1
+        for row in maker.rows(position, subject):
+            if isinstance(row, Row):
+                first = first or row
+                rows += 1
+                prompt_tokens += estimate_tokens(row.prompt)
+    if first is None:
+        raise UsageError("There is nothing to ask: no dialogue could be read, or none has an utterance to label.")
+    console.rule("first prompt")
+    console.print(printable(first.prompt), markup=False, highlight=False, soft_wrap=True)
+    console.rule("estimate")
+    tokens = prompt_tokens, rows * min(_TYPICAL_ANSWER, job.sampling.max_tokens or _TYPICAL_ANSWER)
+    what = "pairs" if job.against is not None else "dialogues"
+    console.print(f"{rows:,} requests for {subjects:,} {what}, {unreadable:,} entries unreadable. Nothing was sent.")
+    console.print(f"About {tokens[0]:,} tokens in prompts and {tokens[1]:,} in answers, without those asked anew.")
+    console.print(f"Cost: {cost(job.work, tokens)}.")
+    if job.work.rpm:
+        console.print(f"At {job.work.rpm:g} requests a minute: at least {duration(rows / job.work.rpm * 60)}.")
+    console.print(f"Run folder: {job.folder}", soft_wrap=True)
+    return Exit.COMPLETE
+
+
+def _stem(path: Path) -> str:
+    """A corpus's name in a folder's: that of the run whose file it is, or its own without endings."""
+    path = path.resolve()
+    return (path.parent if path.name in _RESULT_FILES else path).name.split(".")[0]
