@@ -11,7 +11,8 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.config import Env, Yaml
 
-from expander.commands import corpora
+from expander.commands import asking, corpora
+from expander.commands.ablate import ablate
 from expander.consoles import console
 from expander.errors import ExpanderError, UsageError
 from expander.settings import (
@@ -33,8 +34,9 @@ app = App(
 )
 prompt_app = App(name="prompt", help="Look at prompt templates.")
 app.command(prompt_app)
-for command in (corpora.audit, corpora.dedup, corpora.export, corpora.report):
+for command in (corpora.audit, corpora.dedup, corpora.export, corpora.report, asking.annotate):
     app.command(command)
+app.command(ablate)
 
 _JOB = Group("Job", sort_key=0)
 
@@ -226,6 +228,69 @@ def prompt_show(
     return 0
 
 
+@prompt_app.command(name="lint")
+def prompt_lint(template: str, /, *, strict: Annotated[bool, Parameter(negative="")] = False) -> int:
+    """Name everything that is wrong or doubtful in a template, with its line and what to do.
+
+    Exit codes: 0 fine, or warnings only; 2 errors: the file cannot be loaded, or no reply that does as it says can be kept.
+
+    Parameters
+    ----------
+    template: str
+        Your own YAML file, or a published template.
+    strict: bool
+        Warnings count as errors.
+    """
+    from expander.prompt_lint import lint_file
+
+    return lint_file(template, strict=strict, console=console())
+
+
+@prompt_app.command(name="try")
+def prompt_try(
+    template: str,
+    posts: Path | None = None,
+    /,
+    *,
+    post: str | None = None,
+    inputs: InputSettings = InputSettings(),  # noqa: B008
+    endpoint: EndpointSettings = EndpointSettings(),  # noqa: B008
+    sampling: SamplingSettings = SamplingSettings(),  # noqa: B008
+    rules: RuleSettings = RuleSettings(),  # noqa: B008
+    offline: OfflineKnobs = OfflineKnobs(),  # noqa: B008
+) -> int:
+    """Send one post through a template: its prompt, the reply, how it is read, the verdict. Nothing is stored.
+
+    Exit codes: 0 kept, 2 wrong usage, 3 rejected, 4 no reply from the provider.
+
+    Example: `run.py prompt try mine.yaml posts.json --post 3f2a --base-url https://api.openai.com/v1 --model gpt-4o-mini`
+
+    Parameters
+    ----------
+    template: str
+        Your own YAML file, or a published template.
+    posts: Path
+        A file of posts; the project's own examples without it.
+    post: str
+        A post's or question's id, or its beginning; the first post without it.
+    """
+    from expander import job as jobs
+    from expander.prompt_try import try_prompt
+
+    job = jobs.Job(
+        posts=posts,
+        template=template,
+        out=None,
+        inputs=inputs,
+        endpoint=endpoint,
+        sampling=sampling,
+        work=WorkSettings(),
+        rules=rules,
+        offline=offline,
+    )
+    return try_prompt(job, post, console=console(), status=console(stderr=True))
+
+
 @app.meta.default
 def _with_config(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)], config: Path | None = None
@@ -271,7 +336,7 @@ def main(arguments: list[str] | None = None) -> None:
             # Frames and lines of ours, never the values in them: those hold posts and replies.
             traceback.print_tb(error.__traceback__)
             _complain(f"{type(error).__name__}: this is a bug. What was stored before it is safe.")
-    if code and arguments[:1] == ["expand"]:
+    if code and arguments[:1] in (["expand"], ["annotate"], ["ablate"]):
         advice = "Once that is put right, to go on" if code == _USAGE else "To go on"
         print(f"{advice}: {continuation(arguments)}", file=sys.stderr)  # noqa: T201
     sys.exit(code)

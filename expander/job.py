@@ -6,13 +6,14 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from enum import IntEnum
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import orjson
@@ -20,13 +21,14 @@ import uvloop
 from rich.console import Console
 
 from expander.display import cost, duration, summary, watch
+from expander.endpoint import Endpoint
 from expander.engine import Engine, Stop, StopReason
 from expander.errors import UsageError
-from expander.judging import Judge
+from expander.judging import Judge, Reader
 from expander.openai_endpoint import OpenAIEndpoint, compose
 from expander.post import Post, Unreadable
 from expander.results import REJECTED, funnel, write_results
-from expander.rows import Row, RowMaker, condition, selected_posts
+from expander.rows import Maker, Row, RowMaker, condition, selected_posts
 from expander.settings import (
     EndpointSettings,
     InputSettings,
@@ -153,11 +155,11 @@ class Job:
 
 def expand(job: Job, *, console: Console, status: Console) -> Exit:
     """Run the job to its end, or to a reason to stop. Results go to `console`, progress and remarks to `status`."""
-    _collect_less()
+    collect_less()
     return uvloop.run(_expand(job, console, status))
 
 
-def _collect_less() -> None:
+def collect_less() -> None:
     """Let the garbage collector leave alone what lives as long as the run, and look less often at what does not.
 
     A request makes hundreds of objects and few cycles; by default the collector takes 7 % of the time.
@@ -169,10 +171,54 @@ def _collect_less() -> None:
 
 async def _expand(job: Job, console: Console, status: Console) -> Exit:
     # A wrong option or file is found before a folder is made.
-    template, work, settings = job.loaded_template(), job.work, job.settings()
     job.check()
     posts = job.selected()
     first = next(posts, None)
+    async with endpoint_url(job) as base_url, session(job, base_url) as engine:
+        fraction = _Fraction(_chained(first, posts), job.posts)
+        counting = asyncio.create_task(fraction.count())
+        watching = asyncio.create_task(
+            watch(status, engine.progress, job.work, lambda: engine.tokens_spent, partial(fraction.total_rows, engine))
+        )
+        try:
+            with signals([engine], status):
+                await engine.run(fraction.posts())
+        finally:
+            for task in (watching, counting):
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+    finish(job)
+    end = _report(job, engine, console, status)
+    if engine.source_error is not None:
+        raise engine.source_error
+    return end
+
+
+class EngineMaker(Protocol):
+    """`Engine`, or what stands in for it where several runs go on at once."""
+
+    def __call__(
+        self,
+        *,
+        store: Store,
+        endpoint: Endpoint,
+        maker: Maker,
+        judge: Reader,
+        work: WorkSettings,
+        request_seed: int | None,
+        spent: tuple[int, int],
+    ) -> Engine: ...
+
+
+@asynccontextmanager
+async def session(job: Job, base_url: str, make: EngineMaker = Engine) -> AsyncIterator[Engine]:
+    """The job's run, open and ready to work: its settings held against those it began with, its endpoint connected.
+
+    On leaving, everything queued is stored. Raises UsageError and StoreError as `Store` does, and UsageError for settings
+    that differ.
+    """
+    template, settings = job.loaded_template(), job.settings()
     async with Store(job.folder) as store:
         if job.posts is not None:
             store.forget_missing(str(job.posts))
@@ -180,62 +226,49 @@ async def _expand(job: Job, console: Console, status: Console) -> Exit:
         store.set_meta("template", template_text(template))
         store.set_meta("provenance", orjson.dumps(job.provenance()).decode())
         store.set_meta("rules", rules_text(job.rule_set()))
-        async with AsyncExitStack() as stack:
-            endpoint = await stack.enter_async_context(_endpoint(job, template))
-            engine = Engine(
+        composed = compose(
+            base_url=base_url, model=job.model, endpoint=job.endpoint, sampling=job.sampling, system=template.system
+        )
+        async with OpenAIEndpoint(
+            composed, connections=job.work.concurrency, attempt_timeout=job.endpoint.attempt_timeout
+        ) as endpoint:
+            yield make(
                 store=store,
                 endpoint=endpoint,
                 maker=job.maker(),
                 judge=Judge(template, job.rule_set()),
-                work=work,
+                work=job.work,
                 request_seed=job.settled_sampling().request_seed,
                 spent=store.tokens(),
             )
-            stack.enter_context(_signals(engine, status))
-            fraction = _Fraction(_chained(first, posts), job.posts)
-            counting = asyncio.create_task(fraction.count())
-            watching = asyncio.create_task(
-                watch(status, engine.progress, work, lambda: engine.tokens_spent, partial(fraction.total_rows, engine))
-            )
-            try:
-                await engine.run(fraction.posts())
-            finally:
-                for task in (watching, counting):
-                    task.cancel()
-                    with suppress(asyncio.CancelledError):
-                        await task
-    write_results(job.folder, Judge(template, job.rule_set()), job.provenance())
-    end = _report(job, engine, console, status)
-    if engine.source_error is not None:
-        raise engine.source_error
-    return end
+
+
+def finish(job: Job) -> None:
+    """Write what the run's folder holds for its reader. Raises StoreError."""
+    write_results(job.folder, Judge(job.loaded_template(), job.rule_set()), job.provenance())
 
 
 @asynccontextmanager
-async def _endpoint(job: Job, template: Template) -> AsyncIterator[OpenAIEndpoint]:
-    async with AsyncExitStack() as stack:
-        base_url = job.endpoint.base_url
-        if base_url is None:
-            from expander.offline.app import OfflineSettings, serving
+async def endpoint_url(job: Job) -> AsyncIterator[str]:
+    """Where the job's requests go; the embedded endpoint is started where no other is named."""
+    if job.endpoint.base_url is not None:
+        yield job.endpoint.base_url
+        return
+    from expander.offline.app import OfflineSettings, serving
 
-            knobs = job.offline
-            settings = OfflineSettings(
-                latency=knobs.offline_latency, rate_limit=knobs.offline_rate_limit, faults=knobs.offline_fault
-            )
-            base_url = await stack.enter_async_context(serving(settings))
-        composed = compose(
-            base_url=base_url, model=job.model, endpoint=job.endpoint, sampling=job.sampling, system=template.system
-        )
-        yield await stack.enter_async_context(
-            OpenAIEndpoint(composed, connections=job.work.concurrency, attempt_timeout=job.endpoint.attempt_timeout)
-        )
+    knobs = job.offline
+    settings = OfflineSettings(
+        latency=knobs.offline_latency, rate_limit=knobs.offline_rate_limit, faults=knobs.offline_fault
+    )
+    async with serving(settings) as base_url:
+        yield base_url
 
 
-class _signals:  # noqa: N801 - a context manager that reads as a clause
+class signals:  # noqa: N801 - a context manager that reads as a clause
     """Ctrl-C (or SIGTERM) once: finish what is in flight. Twice: drop it."""
 
-    def __init__(self, engine: Engine, status: Console) -> None:
-        self._engine = engine
+    def __init__(self, engines: Sequence[Engine], status: Console) -> None:
+        self._engines = engines
         self._status = status
         self._asked = 0
 
@@ -253,12 +286,14 @@ class _signals:  # noqa: N801 - a context manager that reads as a clause
 
     def _ask(self) -> None:
         self._asked += 1
-        self._engine.drain(StopReason(Stop.INTERRUPTED, "Interrupted."))
+        for engine in self._engines:
+            engine.drain(StopReason(Stop.INTERRUPTED, "Interrupted."))
         if self._asked == 1:
-            in_flight = self._engine.progress.in_flight
+            in_flight = sum(engine.progress.in_flight for engine in self._engines)
             self._status.print(f"Stopping: waiting for {in_flight} requests in flight. Once more drops them.")
         else:
-            self._engine.abort()
+            for engine in self._engines:
+                engine.abort()
 
 
 class _Fraction:
@@ -305,15 +340,7 @@ def _report(job: Job, engine: Engine, console: Console, status: Console) -> Exit
         status.print(f"{progress.done_before:,} rows were done before this command.")
     console.print(summary(job.folder, counts, job.work))
     if stopped is not None:
-        status.print(f"Stopped: {stopped.text} {stopped.hint}".rstrip(), style="bold", soft_wrap=True)
-        if stopped.text.startswith("auth:"):
-            variable = job.endpoint.api_key_env
-            status.print(
-                f"The key is read from ${variable}, which is {'set' if os.environ.get(variable) else 'not set'}."
-            )
-        return {Stop.PROVIDER: Exit.PROVIDER, Stop.BUDGET: Exit.PROVIDER, Stop.INTERRUPTED: Exit.INTERRUPTED}[
-            stopped.kind
-        ]
+        return say_stopped(job, stopped, status)
     if counts.failed:
         status.print("Some rows got no reply; they are asked for again when the run goes on.", style="bold")
     if counts.missing.get("unreadable"):
@@ -321,6 +348,15 @@ def _report(job: Job, engine: Engine, console: Console, status: Console) -> Exit
     if counts.failed or counts.missing.get("unreadable"):
         return Exit.ROWS_FAILED
     return Exit.COMPLETE
+
+
+def say_stopped(job: Job, stopped: StopReason, status: Console) -> Exit:
+    """Why the run stopped, in words; the exit code that goes with it."""
+    status.print(f"Stopped: {stopped.text} {stopped.hint}".rstrip(), style="bold", soft_wrap=True)
+    if stopped.text.startswith("auth:"):
+        variable = job.endpoint.api_key_env
+        status.print(f"The key is read from ${variable}, which is {'set' if os.environ.get(variable) else 'not set'}.")
+    return {Stop.PROVIDER: Exit.PROVIDER, Stop.BUDGET: Exit.PROVIDER, Stop.INTERRUPTED: Exit.INTERRUPTED}[stopped.kind]
 
 
 def dry_run(job: Job, *, console: Console) -> Exit:

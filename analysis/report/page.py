@@ -12,6 +12,7 @@ from importlib import resources
 import jinja2
 from markupsafe import Markup, escape
 
+from analysis.ablation.view import ablation_view
 from analysis.figures import LEVEL, Comparison, Distribution, Figure, Group, Metric, Ranking
 from analysis.report import charts, tables, wording
 from analysis.report.charts import Series
@@ -123,6 +124,7 @@ def page(report: Report) -> str:
     return _template().render(
         report=report,
         pictures=first_pictures(report, series, names),
+        ablation=ablation_view(report, series, names),
         corpora=tables.of_corpora(names),
         sections=_sections(report, series, names),
         clouds=_clouds(report, names),

@@ -1,0 +1,1 @@
+"""Arms of an ablation held against each other: what they keep, what that costs, and what it buys."""

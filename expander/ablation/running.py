@@ -1,0 +1,118 @@
+"""All arms in one process: an engine each, side by side, stopped and resumed as one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, closing, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import uvloop
+from rich.console import Console
+
+from expander.ablation.arms import Arm, shared_work
+from expander.ablation.budget import Budget
+from expander.ablation.interleaving import ArmEngine, Convoy, ahead_of
+from expander.ablation.watching import summary, watch
+from expander.engine import Stop, StopReason
+from expander.job import Exit, collect_less, endpoint_url, finish, say_stopped, session, signals
+from expander.results import funnel
+from expander.store import FILE, read_only
+
+
+def run(arms: Sequence[Arm], *, console: Console, status: Console) -> Exit:
+    """Work through every arm, or to a reason to stop. Each arm's files are written; exit codes are those of `expand`."""
+    collect_less()
+    return uvloop.run(_run(arms, console, status))
+
+
+async def _run(arms: Sequence[Arm], console: Console, status: Console) -> Exit:
+    works = shared_work(arms[0].job.work, len(arms))
+    jobs = [
+        replace(arm.job, work=replace(work, price_in=arm.job.work.price_in, price_out=arm.job.work.price_out))
+        for arm, work in zip(arms, works, strict=True)
+    ]
+    for job in jobs:
+        job.check()
+    convoy, budget = Convoy(ahead_of([work.concurrency for work in works])), Budget(arms[0].job.work)
+    done = [_stored_rows(job.folder) for job in jobs]
+    async with AsyncExitStack() as stack:
+        offline = next((job for job in jobs if job.is_offline), None)
+        embedded = await stack.enter_async_context(endpoint_url(offline)) if offline else ""
+        engines: list[ArmEngine] = []
+        for job, stored in zip(jobs, done, strict=True):
+            engine = await stack.enter_async_context(session(job, job.endpoint.base_url or embedded, ArmEngine))
+            assert isinstance(engine, ArmEngine)
+            engine.convoy, engine.on_tokens = convoy, budget.spent
+            convoy.join(engine, stored)
+            engines.append(engine)
+        budget.watch([(engine, job.work) for engine, job in zip(engines, jobs, strict=True)])
+        watching = asyncio.create_task(watch(status, arms, engines))
+        try:
+            with signals(engines, status):
+                await _side_by_side(arms, engines, convoy)
+        finally:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
+    for job in jobs:
+        finish(job)
+    return _report(arms, engines, console, status)
+
+
+async def _side_by_side(arms: Sequence[Arm], engines: Sequence[ArmEngine], convoy: Convoy) -> None:
+    async def work(arm: Arm, engine: ArmEngine) -> None:
+        try:
+            await engine.run(arm.job.selected())
+        finally:
+            convoy.leave(engine)
+        if engine.stopped is not None and engine.stopped.kind is Stop.PROVIDER:
+            # The others would go on alone, at another time than this one.
+            for other in engines:
+                other.drain(StopReason(Stop.PROVIDER, f"arm {arm.name} stopped.", engine.stopped.hint))
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for arm, engine in zip(arms, engines, strict=True):
+                group.create_task(work(arm, engine))
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+
+
+def _stored_rows(folder: Path) -> int:
+    """Rows that have an outcome and are not asked for again."""
+    if not (folder / FILE).is_file():
+        return 0
+    with closing(read_only(folder)) as connection:
+        found = connection.execute("SELECT name FROM sqlite_master WHERE name = 'row'").fetchone()
+        if found is None:
+            return 0
+        rows: int = connection.execute("SELECT count(*) FROM row WHERE outcome <> 'failed'").fetchone()[0]
+        return rows
+
+
+def _report(arms: Sequence[Arm], engines: Sequence[ArmEngine], console: Console, status: Console) -> Exit:
+    counts = []
+    for arm in arms:
+        with closing(read_only(arm.job.folder)) as connection:
+            counts.append(funnel(connection))
+    console.print(summary(arms, counts))
+    for engine in engines:
+        if engine.source_error is not None:
+            raise engine.source_error
+    stopped = [(arm, engine.stopped) for arm, engine in zip(arms, engines, strict=True) if engine.stopped is not None]
+    if stopped:
+        # The arm that stopped first says why; those drained with it only say that they were.
+        arm, reason = next(
+            (each for each in stopped if not each[1].text.startswith("arm ")),
+            stopped[0],
+        )
+        return say_stopped(arm.job, reason, status)
+    failed = sum(sum(each.failed.values()) for each in counts)
+    if failed:
+        status.print("Some rows got no reply; they are asked for again when the ablation goes on.", style="bold")
+    if any(each.missing.get("unreadable") for each in counts):
+        status.print(f"Some input rows are unreadable: {arms[0].job.folder} says where and why.", style="bold")
+        return Exit.ROWS_FAILED
+    return Exit.ROWS_FAILED if failed else Exit.COMPLETE
