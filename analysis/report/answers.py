@@ -39,8 +39,8 @@ _SIGNS = (
     ),
     _Sign("pairwise_cosine_mean", "Mean likeness of two dialogues (cosine; less is more diverse)", more=False),
     _Sign(
-        "stock_phrase_dialogues",
-        "Dialogues with one of the 20 most frequent four-word phrases (less is more diverse)",
+        "self_repetition",
+        "Four-word phrases that another dialogue holds too (self-repetition; less is more diverse)",
         more=False,
     ),
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from analysis.figures import Comparison, Figure, Group, Metric
 from analysis.lexical import richness, self_repetition
@@ -219,12 +220,23 @@ def _repetition(corpora: Sequence[Prepared], pairs: Sequence[Pair], resampling: 
         for corpus in corpora
     }
     frames = {name: each.dialogues for name, each in found.items()}
-    means = measured(corpora, frames, self_repetition.RATIOS, resampling)
+    repeating = (self_repetition.REPEATING,)
+    means = measured(corpora, frames, repeating, resampling)
     return Section(
-        metrics=means.metrics,
-        figures=means.figures,
-        comparisons=compared(pairs, frames, self_repetition.RATIOS, resampling, rows=numbers),
+        metrics=[self_repetition.HOLDING.metric, *means.metrics],
+        figures=[*(_holding(name, frame) for name, frame in frames.items()), *means.figures],
+        comparisons=compared(pairs, frames, repeating, resampling, rows=numbers),
         rankings=[each.ranking for each in found.values()],
+    )
+
+
+def _holding(corpus: str, frame: pd.DataFrame) -> Figure:
+    """The share that holds a listed 4-gram; without interval, for the list is chosen from these dialogues."""
+    ratio = self_repetition.HOLDING
+    count = float(frame[ratio.denominator].sum())
+    value = float(frame[ratio.numerator].sum()) / count if count else None
+    return Figure(
+        corpus=corpus, metric=ratio.metric.key, value=value, n=int(count), remark="" if count else "No dialogue."
     )
 
 

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.lexical.self_repetition import RATIOS, self_repetition
+from analysis.lexical.self_repetition import HOLDING, LINEARISED, REPEATING, self_repetition
 from analysis.lexical.tokenizing import tokens_of
-from tests.analysis.lexical.making import read, rows_of, tokens_from
+from analysis.resampling import bootstrap
+from tests.analysis.lexical.making import Source, read, rows_of, tokens_from
 from tests.analysis.making import dialogue
 
 SAID = [
@@ -57,7 +58,7 @@ def test_without_a_phrase_there_is_a_remark(rows: list[list[int]]) -> None:
     assert found.ranking.entries == ()
     assert found.ranking.remark == "No dialogue holds 4 tokens in a row with a word among them."
     assert len(found.dialogues) == len(rows)
-    for ratio in RATIOS:
+    for ratio in (HOLDING, REPEATING):
         assert found.dialogues[ratio.numerator].sum() == 0
 
 
@@ -79,3 +80,33 @@ def test_real_dialogues_are_counted_as_plain_sets_count_them(data: Path) -> None
     assert [entry.count for entry in found.ranking.entries] == sorted(holders.values(), reverse=True)[:20]
     assert found.dialogues["four_grams"].tolist() == [len(row) for row in spoken]
     assert found.dialogues["shared_four_grams"].tolist() == [sum(holders[gram] > 1 for gram in row) for row in spoken]
+
+
+def test_what_others_owe_to_a_dialogue_is_what_they_lose_without_it() -> None:
+    rows = Source(5, kinds=12).dialogues(25, mean=20)
+    found = self_repetition(tokens_from(rows, 12), np.arange(25), "mine").dialogues
+    assert found[LINEARISED].sum() == pytest.approx(found["shared_four_grams"].sum())
+    lost = []
+    for left_out in range(25):
+        others = [row for place, row in enumerate(rows) if place != left_out]
+        without = self_repetition(tokens_from(others, 12), np.arange(24), "mine").dialogues
+        lost.append(found["shared_four_grams"].drop(left_out).sum() - without["shared_four_grams"].sum())
+    owed = found[LINEARISED] - found["shared_four_grams"]
+    assert np.ptp(lost) > 0
+    assert (owed - owed.mean()).tolist() == pytest.approx((np.array(lost) - np.mean(lost)).tolist())
+
+
+def test_the_interval_of_self_repetition_misses_its_expected_value_too_often() -> None:
+    """Against the mean of 1,000 corpora of the same size; 300 intervals, aim 0.95."""
+    source = Source(8, kinds=40)
+    values, intervals = [], []
+    for number in range(1_000):
+        tokens = source.tokens(60, 25)
+        frame = self_repetition(tokens, np.arange(60), "mine").dialogues
+        values.append(frame["shared_four_grams"].sum() / frame["four_grams"].sum())
+        if number < 300:
+            intervals.append(bootstrap(frame, [REPEATING], corpus="mine", resamples=400, seed=number)[0].interval)
+    truth = float(np.mean(values))
+    held = [found.low <= truth <= found.high for found in intervals if found is not None]
+    assert len(held) == 300
+    assert 0.91 < np.mean(held) < 0.985
