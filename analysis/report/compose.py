@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 
 from analysis.corrections import corrected
@@ -37,8 +37,8 @@ class ReportSettings:
     """Name of the corpus that the others are held against beside the human ones; the first when None."""
     tokenizer: str | None = None
     """Besides words and characters, a folder with a Hugging Face tokenizer."""
-    codebook: Collection[str] = ()
-    """Names of the topics that count as limited."""
+    codebook: Mapping[str, str] = field(default_factory=dict)
+    """The topics that count as limited: each spelling of a name, with the name it stands for."""
     posts: Sequence[str] = ()
     """Texts of posts beside those that runs bring."""
     examples: int = 30

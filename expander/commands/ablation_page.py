@@ -71,7 +71,7 @@ def write_page(
         title=page.title,
         baseline=baseline,
         tokenizer=page.tokenizer,
-        codebook=frozenset(name for topic in topics() for name in (topic.name, topic.name_en)),
+        codebook={spelling: topic.name for topic in topics() for spelling in (topic.name, topic.name_en)},
         examples=page.examples,
         seed=seed % _SEEDS,
     )

@@ -179,22 +179,28 @@ def _posts(path: Path, status: Console) -> Iterator[str]:
         yield "\n".join(said for _, said in entry.dialogue.utterances)
 
 
-def _codebook(path: Path | None) -> frozenset[str]:
-    """The names of the topics, Chinese and English ones alike."""
+def _codebook(path: Path | None) -> dict[str, str]:
+    """Each spelling of a topic's name, with the name itself: Chinese and English name one topic."""
     if path is None:
-        return frozenset(name for topic in topics() for name in (topic.name, topic.name_en))
+        return {spelling: topic.name for topic in topics() for spelling in (topic.name, topic.name_en)}
     try:
         document = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise UsageError(f"{path}: this codebook cannot be read. Give a YAML file in UTF-8.") from error
     listed = document.get("topics") if isinstance(document, dict) else document
-    names = [
-        entry if isinstance(entry, str) else entry.get("name") if isinstance(entry, dict) else None
-        for entry in (listed if isinstance(listed, list) else [])
-    ]
-    if not names or not all(isinstance(name, str) and name.strip() for name in names):
+    found: dict[str, str] = {}
+    for entry in listed if isinstance(listed, list) else []:
+        name = entry if isinstance(entry, str) else entry.get("name") if isinstance(entry, dict) else None
+        other = entry.get("name_en") if isinstance(entry, dict) else None
+        if not isinstance(name, str) or not name.strip():
+            found.clear()
+            break
+        found[name.strip()] = name.strip()
+        if isinstance(other, str) and other.strip():
+            found.setdefault(other.strip(), name.strip())
+    if not found:
         raise UsageError(f"{path}: a codebook is a list of topics, each a name or an object with `name`.")
-    return frozenset(name.strip() for name in names if isinstance(name, str))
+    return found
 
 
 @contextmanager
