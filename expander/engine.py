@@ -35,9 +35,9 @@ _MOST_WAITING = 4096  # workers; each that waits holds its prompt, some 10 kB
 _RAMP_STEP = 16
 _RAMP_EVERY = 0.01  # seconds: 256 in flight after 0.15 s
 
-_EMPTY_REPLY = "empty-reply"  # the rule's name
-_EMPTY_REPLIES_ASKED_AGAIN = 2  # it is an endpoint's hiccup, so it is asked for anew even where rules are not
-_ABOUT_THE_SUBJECT = frozenset(rule.name for rule in OPTIONAL)  # another reply would speak of the same
+EMPTY_REPLY = "empty-reply"  # the rule's name
+EMPTY_REPLIES_ASKED_AGAIN = 2  # it is an endpoint's hiccup, so it is asked for anew even where rules are not
+ABOUT_THE_SUBJECT = frozenset(rule.name for rule in OPTIONAL)  # another reply would speak of the same
 _LOOK_UP_AT_ONCE = 200  # rows already done that are passed over before other tasks get a turn
 
 # When nearly everything fails, stop rather than spend the night on it.
@@ -256,11 +256,11 @@ class Engine:
             self._fail(row, error, replies)
 
     def _ask_again(self, answer: Answer, replies: int) -> bool:
-        if answer.rejection is None or answer.rejection.rule in _ABOUT_THE_SUBJECT:
+        if answer.rejection is None or answer.rejection.rule in ABOUT_THE_SUBJECT:
             return False
         allowed = self._work.max_regenerations
-        if answer.rejection.rule == _EMPTY_REPLY:
-            allowed = max(allowed, _EMPTY_REPLIES_ASKED_AGAIN)
+        if answer.rejection.rule == EMPTY_REPLY:
+            allowed = max(allowed, EMPTY_REPLIES_ASKED_AGAIN)
         return replies <= allowed
 
     async def _reply(self, row: Row, generation: int) -> Reply:

@@ -1,0 +1,223 @@
+"""`batch export`: the requests of every row without an outcome, written to files instead of sent.
+
+The run's folder is opened as `expand` opens it, with the same checks, and the rows are noted in its store as waiting. A row
+is committed there before its request file takes its name, so no result can come back to a row that nobody knows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import uvloop
+from rich.console import Console
+
+from expander.batch.ledger import Ledger, State, opened
+from expander.batch.outcomes import asks_again, failed, judged, waiting
+from expander.batch.requests import Limits, RequestFiles, Written, request_body, request_line
+from expander.endpoint import Endpoint, read_reply
+from expander.engine import Engine
+from expander.errors import EndpointError, ExpanderError, UsageError
+from expander.job import Exit, Job, finish, session
+from expander.judging import Reader
+from expander.openai_endpoint import Composed, compose
+from expander.post import Post, Unreadable
+from expander.rows import Maker, Row
+from expander.settings import WorkSettings
+from expander.store import Store
+
+_NO_URL = "http://127.0.0.1/v1"  # requests in a file go nowhere; the SDK composes none without a URL
+_COMMIT_EVERY = 256  # rows: what waits in memory for the store
+REQUESTS = "requests.jsonl"
+MAX_REGENERATIONS = "max_regenerations"
+"""The ledger's key: import asks as often as the export was told to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchJob(Job):
+    """An `expand` command whose requests go into files. A model needs no URL here."""
+
+    @property
+    def is_offline(self) -> bool:
+        return self.endpoint.base_url is None and self.endpoint.model is None
+
+    def provenance(self) -> dict[str, object]:
+        host = {} if self.endpoint.base_url or self.is_offline else {"endpoint": "batch"}
+        return {**super(BatchJob, self).provenance(), **host}
+
+
+@dataclass(slots=True)
+class Exported:
+    """What an export came to."""
+
+    files: list[Written] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
+    """Rows that need no request, by why."""
+    stale: list[Path] = field(default_factory=list)
+    """Files of earlier exports that must not be sent any more."""
+    source_error: ExpanderError | None = None
+
+
+class _Opened(Engine):
+    """A session's engine that sends nothing: it says which rows need work, and what they have."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        endpoint: Endpoint,
+        maker: Maker,
+        judge: Reader,
+        work: WorkSettings,
+        request_seed: int | None,
+        spent: tuple[int, int],
+    ) -> None:
+        super().__init__(
+            store=store,
+            endpoint=endpoint,
+            maker=maker,
+            judge=judge,
+            work=work,
+            request_seed=request_seed,
+            spent=spent,
+        )
+        self.store = store
+        self.judge = judge
+        self.max_regenerations = work.max_regenerations
+        self.request_seed = request_seed
+        self.replies = self._pending
+        """Stored replies of rows without an outcome, oldest first."""
+
+    def rows(self, posts: Iterator[Post | Unreadable]) -> Iterator[Row | None]:
+        """Rows without an outcome; None now and then, so that others get a turn. Notes duplicates and unreadable rows."""
+        return self._pending_rows(posts)
+
+
+def export(job: BatchJob, out: Path | None, limits: Limits, *, console: Console, status: Console) -> Exit:
+    """Write the request files and say where they are.
+
+    Raises UsageError as `expand` does, StoreError where a folder or file cannot be written.
+    """
+    if out is not None and out.is_dir():
+        raise UsageError(f"-o {out}: is a folder; name a file, such as {out / REQUESTS}.")
+    exported = uvloop.run(_export(job, out or job.folder / REQUESTS, limits))
+    finish(job)
+    _tell(job, exported, console, status)
+    if exported.source_error is not None:
+        raise exported.source_error
+    return Exit.COMPLETE
+
+
+async def _export(job: BatchJob, out: Path, limits: Limits) -> Exported:
+    job.check()
+    posts = job.selected()
+    first = next(posts, None)  # an input that cannot be read is found before a folder is made
+    url = job.endpoint.base_url or _NO_URL
+    composed = compose(
+        base_url=url,
+        model=job.model,
+        endpoint=job.endpoint,
+        sampling=job.sampling,
+        system=job.loaded_template().system,
+    )
+    async with session(job, url, make=_Opened) as engine:
+        assert isinstance(engine, _Opened)
+        with opened(job.folder, make=True) as ledger, RequestFiles(out, limits) as files:
+            exported = Exported()
+            await _write_all(engine, _chained(first, posts), composed, ledger, files, exported)
+            _note(ledger, exported, job.work)
+    return exported
+
+
+async def _write_all(
+    engine: _Opened,
+    posts: Iterator[Post | Unreadable],
+    composed: Composed,
+    ledger: Ledger,
+    files: RequestFiles,
+    exported: Exported,
+) -> None:
+    rows = engine.rows(posts)
+    since_commit = 0
+    while True:
+        try:
+            row = next(rows)
+        except StopIteration:
+            break
+        except ExpanderError as error:  # the input ends in the middle: what was read is good
+            exported.source_error = error
+            break
+        if row is None:
+            await asyncio.sleep(0)
+            continue
+        line = _line(engine, row, composed, ledger, exported)
+        if line is not None:
+            if files.is_full_for(line):
+                await _finish(engine.store, files, exported)
+            files.add(row.id, line)
+            engine.store.keep_row(waiting(row, engine.replies.pop(row.id, []), files.name))
+        since_commit += 1
+        if since_commit >= _COMMIT_EVERY:
+            since_commit = 0
+            await engine.store.flush()
+    await _finish(engine.store, files, exported)
+    exported.skipped["done before"] = engine.progress.done_before
+
+
+async def _finish(store: Store, files: RequestFiles, exported: Exported) -> None:
+    await store.flush()
+    if written := files.finish():
+        exported.files.append(written)
+
+
+def _line(engine: _Opened, row: Row, composed: Composed, ledger: Ledger, exported: Exported) -> bytes | None:
+    """The row's request; None where it needs none: a service works on it, or its replies settle it."""
+    if ledger.is_out(row.id):
+        exported.skipped["being worked on by the service"] += 1
+        return None
+    replies = engine.replies.get(row.id, [])
+    if replies:
+        answer = engine.judge.answer(row, read_reply(replies[-1].body), generation=len(replies) - 1)
+        if not asks_again(answer, len(replies), engine.max_regenerations):
+            engine.store.keep_row(judged(row, answer, engine.replies.pop(row.id)))
+            exported.skipped["settled by a stored reply"] += 1
+            return None
+    try:
+        return request_line(
+            row.id, request_body(composed, row.prompt, row.request_seed(engine.request_seed, len(replies)))
+        )
+    except EndpointError as error:
+        engine.store.keep_row(failed(row, error, engine.replies.pop(row.id, [])))
+        exported.skipped[error.kind] += 1
+        return None
+
+
+def _note(ledger: Ledger, exported: Exported, work: WorkSettings) -> None:
+    with ledger.transaction():
+        ledger.note_export(exported.files)
+        ledger.set_meta(MAX_REGENERATIONS, str(work.max_regenerations))
+    current = {file.path for file in ledger.files() if file.state is not State.SUPERSEDED}
+    superseded = {file.path for file in ledger.files(State.SUPERSEDED)}
+    exported.stale = sorted(path for path in superseded - current if path.exists())
+
+
+def _tell(job: BatchJob, exported: Exported, console: Console, status: Console) -> None:
+    for why, count in exported.skipped.items():
+        if count:
+            status.print(f"{count:,} rows need no request: {why}.")
+    for path in exported.stale:
+        status.print(f"{path}: of an earlier export; its rows stand in the newest one. Do not send it.", soft_wrap=True)
+    for each in exported.files:
+        console.print(f"{len(each.row_ids):,} requests in {each.path}", markup=False, soft_wrap=True)
+    if not exported.files:
+        console.print("No row needs a request; no file was written.")
+    console.print(f"Run folder: {job.folder}", markup=False, soft_wrap=True)
+
+
+def _chained(first: Post | Unreadable | None, rest: Iterator[Post | Unreadable]) -> Iterator[Post | Unreadable]:
+    if first is not None:
+        yield first
+    yield from rest
