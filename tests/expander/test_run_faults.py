@@ -22,7 +22,7 @@ def test_a_limited_endpoint_loses_rows_or_is_asked_in_vain_too_often(tmp_path: P
     kept, _ = accounted(out, 600)
     assert len(kept) == 600
     assert requests <= 660
-    assert took < 25
+    assert took < 60  # 20 s at the limit; what it takes on an idle machine is the benchmark's matter
 
 
 def test_a_configured_quota_is_overrun(tmp_path: Path) -> None:
