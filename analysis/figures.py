@@ -22,6 +22,8 @@ class Group(StrEnum):
     TRANSFORMATION = "language transformation"
     TOPICS = "dialogue topics"
     HUMAN = "the human gap"
+    JUDGEMENT = "judgement"
+    COST = "kept and cost"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

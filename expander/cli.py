@@ -13,6 +13,7 @@ from cyclopts.config import Env, Yaml
 
 from expander.commands import asking, corpora
 from expander.commands.ablate import ablate
+from expander.commands.batching import batch_app
 from expander.consoles import console
 from expander.errors import ExpanderError, UsageError
 from expander.settings import (
@@ -34,9 +35,10 @@ app = App(
 )
 prompt_app = App(name="prompt", help="Look at prompt templates.")
 app.command(prompt_app)
-for command in (corpora.audit, corpora.dedup, corpora.export, corpora.report, asking.annotate):
+for command in (corpora.audit, corpora.dedup, corpora.export, corpora.report, corpora.agree, asking.annotate):
     app.command(command)
 app.command(ablate)
+app.command(batch_app)
 
 _JOB = Group("Job", sort_key=0)
 
@@ -336,7 +338,7 @@ def main(arguments: list[str] | None = None) -> None:
             # Frames and lines of ours, never the values in them: those hold posts and replies.
             traceback.print_tb(error.__traceback__)
             _complain(f"{type(error).__name__}: this is a bug. What was stored before it is safe.")
-    if code and arguments[:1] in (["expand"], ["annotate"], ["ablate"]):
+    if code and arguments[:1] in (["expand"], ["annotate"], ["ablate"], ["batch"]):
         advice = "Once that is put right, to go on" if code == _USAGE else "To go on"
         print(f"{advice}: {continuation(arguments)}", file=sys.stderr)  # noqa: T201
     sys.exit(code)

@@ -21,7 +21,7 @@ _ANEW = "Where replies are asked for anew, every post has a dialogue in the end:
 KEPT_POSTS = Metric(
     key="kept_posts",
     name="Posts that gave a dialogue",
-    group=Group.SIZE,
+    group=Group.COST,
     unit="share of posts",
     definition="Rows (posts, times the samples of each) with a kept dialogue, of those that got a reply.",
     source=_OWN,
@@ -30,7 +30,7 @@ KEPT_POSTS = Metric(
 KEPT_REPLIES = Metric(
     key="kept_replies",
     name="Replies that were kept",
-    group=Group.SIZE,
+    group=Group.COST,
     unit="share of replies",
     definition="Replies that passed the rules, of all replies; those asked for anew among them.",
     source=f"{_OWN}; the rules are SMILE's Appendix B and more",
@@ -42,7 +42,7 @@ _RATIOS = (
 TOKENS = Metric(
     key="tokens_per_kept",
     name="Tokens a kept dialogue",
-    group=Group.SIZE,
+    group=Group.COST,
     unit="tokens a kept dialogue",
     definition="Tokens of all prompts and replies, as the endpoint counted them, divided by the dialogues kept.",
     source=_OWN,
@@ -51,7 +51,7 @@ TOKENS = Metric(
 REPLIES = Metric(
     key="replies_per_kept",
     name="Replies a kept dialogue",
-    group=Group.SIZE,
+    group=Group.COST,
     unit="replies a kept dialogue",
     definition="All replies, divided by the dialogues kept; requests without a reply are not counted.",
     source=_OWN,
@@ -63,7 +63,7 @@ def money_metric(currency: str) -> Metric:
     return Metric(
         key="money_per_1000_kept",
         name=f"{currency} for 1,000 kept dialogues",
-        group=Group.SIZE,
+        group=Group.COST,
         unit=f"{currency} for 1,000 kept dialogues",
         definition="What all prompts and replies cost at the prices given, divided by the dialogues kept, times 1,000.",
         source=_OWN,
@@ -130,7 +130,7 @@ def refusals(arms: Sequence[ArmInput], resampling: Resampling) -> tuple[Refusals
         ratios = [
             Ratio(
                 metric=Metric(
-                    key=rule, name=rule, group=Group.SIZE, unit="share of replies", definition="", source=_OWN
+                    key=rule, name=rule, group=Group.COST, unit="share of replies", definition="", source=_OWN
                 ),
                 numerator=rule,
                 denominator="replies",

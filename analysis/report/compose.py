@@ -14,7 +14,9 @@ from analysis.report.answers import answers
 from analysis.report.examples import examples
 from analysis.report.inputs import CorpusInput, corpus_remarks, fingerprints, shared_dialogues
 from analysis.report.model import Corpus, Report
+from analysis.report.parts.annotated import Names, annotated
 from analysis.report.parts.human import human
+from analysis.report.parts.judgement import Compared, Scored, judgement
 from analysis.report.parts.lexical import lexical
 from analysis.report.parts.means import Resampling
 from analysis.report.parts.semantic import semantic, transformed
@@ -41,6 +43,10 @@ class ReportSettings:
     """The topics that count as limited: each spelling of a name, with the name it stands for."""
     posts: Sequence[str] = ()
     """Texts of posts beside those that runs bring."""
+    labels: Mapping[str, Names] = field(default_factory=dict)
+    """The labels of utterances by task (strategy, emotion): each spelling, case folded, with the name it stands for."""
+    judgements: Sequence[Scored | Compared] = ()
+    """What judges said of the corpora, by their names."""
     examples: int = 30
     seed: int = 0
 
@@ -82,6 +88,10 @@ def compose(
     sections.append(topics(filled, pairs, settings.codebook, resampling))
     tell("what counselors do")
     sections.append(human(filled, pairs, resampling))
+    sections.append(annotated(filled, settings.labels, resampling))
+    if settings.judgements:
+        tell("what judges said")
+    sections.append(judgement(filled, pairs, settings.judgements, resampling))
     tell("words")
     sections.append(words(filled, pairs))
     whole = joined(sections)

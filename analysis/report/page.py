@@ -28,8 +28,11 @@ _PAPERS = {
     Group.TRANSFORMATION: "SMILE, Figure 4",
     Group.TOPICS: "SMILE, Table 2",
     Group.HUMAN: "beyond SMILE",
+    Group.JUDGEMENT: "SoulChat, Table 2; Psy-Insight, Table 7",
 }
 """Where the same is found in the SMILE paper (Qiu et al., Findings of EMNLP 2024)."""
+_WHERE_MEASURED = frozenset({Group.JUDGEMENT, Group.COST})
+"""Sections that a report without such figures does not have; the others then say that they are empty."""
 _WORDS_PAPERS = "SoulChat, Figure 4; Psy-Insight, Figure 5"
 _CLOUD, _SIZES = 60, 7
 """Words of a cloud, and the sizes they come in."""
@@ -188,6 +191,7 @@ def _sections(report: Report, series: Mapping[str, Series], names: tables.Names)
             names,
         )
         for group in Group
+        if group not in _WHERE_MEASURED or any(metric.group is group for metric in report.metrics)
     ]
     if stray:
         sections.append(_section("other", "other measurements", "", stray, [], report, series, names))

@@ -1,10 +1,17 @@
-"""`audit`, `dedup`, `export`, `report`: what can be done with any corpus. Each is a signature and one call."""
+"""`audit`, `dedup`, `export`, `report`, `agree`: what can be done with any corpus. Each is a signature and one call."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from expander.commands.options import AuditOptions, DedupOptions, EmbeddingOptions, ExportOptions, ReportOptions
+from expander.commands.options import (
+    AgreeOptions,
+    AuditOptions,
+    DedupOptions,
+    EmbeddingOptions,
+    ExportOptions,
+    ReportOptions,
+)
 from expander.consoles import console
 
 
@@ -77,3 +84,20 @@ def report(
     from expander.commands.reporting import report_on
 
     return report_on(corpora, options, embedding, console(), console(stderr=True))
+
+
+def agree(*folders: Path, options: AgreeOptions = AgreeOptions()) -> int:  # noqa: B008
+    """Say how far annotators agree beyond chance (Krippendorff's alpha), or one agrees with a corpus's own labels.
+
+    Exit codes: 0 done, 2 wrong usage, or folders that cannot be held against each other.
+
+    Example: `run.py agree outputs/RUN-topics-gpt-4o outputs/RUN-topics-qwen --distance masi`
+
+    Parameters
+    ----------
+    folders: Path
+        Folders that `annotate` made, with one task, of the same dialogues: two annotators or more, or two runs of one.
+    """
+    from expander.commands.agreeing import agree_on
+
+    return agree_on(folders, options, console())

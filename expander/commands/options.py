@@ -1,4 +1,4 @@
-"""Every option of `audit`, `dedup` and `export`, declared once. The comment string below a field is its help text."""
+"""Every option of `audit`, `dedup`, `export`, `report` and `agree`, declared once. The comment string below a field is its help text."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ _MANY = Parameter(negative="", show_default=False)
 _FLAG = Parameter(negative="")
 
 Speaker = Literal["client", "counselor", "any"]
+DistanceName = Literal["masi", "jaccard", "nominal"]
 OriginName = Literal["synthetic", "baseline", "human", "unknown"]
 
 
@@ -88,6 +89,21 @@ class ExportOptions:
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AgreeOptions:
+    """What counts as agreement, and against whom."""
+
+    distance: DistanceName = "masi"
+    """Between two sets of labels: masi (a set within the other is nearer), jaccard, or nominal (equal or not)."""
+    with_given: Annotated[bool, _FLAG] = False
+    """Hold one folder's labels (strategy, emotion) against those that its corpus had before, such as Psy-Insight's."""
+    seed: Annotated[int, Parameter(validator=Number(gte=0, lt=2**32))] = 0
+    """Decides the resamples of --with-given."""
+    json: Path | None = None
+    """Also write everything to this file, for machines."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReportOptions:
     """What is measured, against whom, and where it is written."""
 
@@ -105,6 +121,11 @@ class ReportOptions:
     """Besides words and characters: a folder that holds a Hugging Face tokenizer."""
     codebook: Path | None = None
     """A YAML list of topics with `name`: the labels that count as limited; SMILE's 60 when unset."""
+    judgements: Annotated[tuple[str, ...], _MANY] = ()
+    """A folder that `annotate --task judge` made, for a corpus of this report, or NAME=FOLDER where several corpora have its
+    dialogues' ids; may be given several times."""
+    rubric: Annotated[tuple[Path, ...], _MANY] = ()
+    """The YAML file of a rubric of your own that scores in --judgements were given by; may be given several times."""
     examples: Annotated[int, _COUNT] = 30
     """How many sets of dialogues to show side by side; 0 keeps every text but the most frequent phrases out of the page."""
     seed: Annotated[int, Parameter(validator=Number(gte=0, lt=2**32))] = 0

@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from analysis.corpora import BrokenEntry, CorpusError, detect_kind, read_corpus
+from expander.annotation.writing import ANNOTATIONS, CORPUS
 from expander.errors import UsageError
 from expander.job import printable
 from expander.results import DIALOGUES
@@ -23,12 +24,29 @@ _NAMED = 20  # broken entries of one corpus that are named; one wrong option can
 
 def kind_of(corpus: Path) -> str:
     """The kind's name. Raises UsageError where the corpus is of no known kind, or a run that has no results yet."""
+    corpus = readable(corpus)
     with _as_usage(corpus):
         return detect_kind(corpus)
 
 
+def readable(corpus: Path) -> Path:
+    """The corpus itself, or of an annotation run's folder the labelled one in it.
+
+    Raises UsageError for a folder that holds a judge's answers alone.
+    """
+    if not ((corpus / FILE).is_file() and (corpus / ANNOTATIONS).is_file()):
+        return corpus
+    if not (corpus / CORPUS).is_file():
+        raise UsageError(
+            f"{corpus}: holds a judge's answers and no dialogues. Name the corpus that was judged; `report` takes the answers "
+            "with --judgements."
+        )
+    return corpus / CORPUS
+
+
 def entries(corpus: Path, kind: str | None = None) -> Iterator[CorpusEntry | BrokenEntry]:
     """What `read_corpus` gives. Raises UsageError as `kind_of`, and for damaged files."""
+    corpus = readable(corpus)
     with _as_usage(corpus):
         yield from read_corpus(corpus, kind=kind)
 
@@ -36,7 +54,9 @@ def entries(corpus: Path, kind: str | None = None) -> Iterator[CorpusEntry | Bro
 @contextmanager
 def _as_usage(corpus: Path) -> Iterator[None]:
     if (corpus / FILE).is_file() and not (corpus / DIALOGUES).is_file():
-        raise UsageError(f"{corpus}: this run has not written its dialogues yet. Give its `expand` command again.")
+        raise UsageError(
+            f"{corpus}: this run has not written its dialogues yet. Give its `expand` (or `annotate`) command again."
+        )
     try:
         yield
     except CorpusError as error:
