@@ -46,10 +46,12 @@ def compose(
     endpoint: EndpointSettings,
     sampling: SamplingSettings,
     system: str | None,
+    constrained: Mapping[str, Any] | None = None,
 ) -> Composed:
     """The request of every row, composed by the SDK and caught before it leaves.
 
-    Raises UsageError where the SDK refuses the settings.
+    `constrained` are the fields that make the endpoint decode under a constraint. Raises UsageError where the SDK refuses
+    the settings.
     """
     import httpx2
     import openai
@@ -78,7 +80,7 @@ def compose(
                 top_p=sampling.top_p,
                 max_tokens=sampling.max_tokens if sampling.max_tokens is not None else openai.omit,
                 stop=list(sampling.stop) or openai.omit,
-                extra_body=endpoint.body() or None,
+                extra_body={**endpoint.body(), **(constrained or {})} or None,
             )
     except (openai.OpenAIError, httpx2.HTTPError, httpx2.InvalidURL, ValueError, TypeError) as error:
         raise UsageError(f"The endpoint's settings make no request: {type(error).__name__}: {error}") from error

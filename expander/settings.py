@@ -237,6 +237,28 @@ class OfflineKnobs:
     """A fault by share of the rows, such as `500=0.05`, `truncated=0.1`, `429=0.2x2`, `hang=0.01xalways`."""
 
 
+@Parameter(name="*", group=Group("Format by construction", sort_key=7))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StructuredSettings:
+    """Whether the endpoint decodes under a constraint made from the template's labels and turns."""
+
+    structured: Literal["off", "regex", "grammar", "json"] = "off"
+    """Force every reply into the template's form: by a regular expression or a grammar (vLLM's structured_outputs), or by a
+    JSON Schema (response_format) where an endpoint has only that."""
+    structured_fallback: Annotated[bool, Parameter(negative="")] = False
+    """Go on without a constraint where the endpoint refuses or ignores it; otherwise the run does not start."""
+    structured_shortest: Annotated[int | None, _POSITIVE] = None
+    """Fewest characters of an utterance [default: 6, in English 24]."""
+    structured_longest: Annotated[int | None, _COUNT] = None
+    """Most characters of an utterance; 0 for no bound [default: no bound where the endpoint has room for any dialogue, else
+    100, in English 400, or what fits]. A bound is dear: a server takes far longer for each token."""
+    structured_most_turns: Annotated[int | None, _POSITIVE] = None
+    """Most turns [default: the template's own, or 12; fewer where a reply could not be whole otherwise]."""
+    structured_analysis: Annotated[int | None, _COUNT] = None
+    """Most characters before the dialogue, where the template allows text there; 0 forbids it [default: no bound, or 400,
+    in English 1600, where utterances have one]."""
+
+
 def _pair(entry: str, separator: str, option: str, example: str) -> tuple[str, str]:
     name, found, value = entry.partition(separator)
     if not found or not name.strip() or not value.strip():

@@ -1,0 +1,1 @@
+"""Format by construction: what a template asks of a reply, as a constraint that the endpoint decodes under."""

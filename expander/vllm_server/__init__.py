@@ -1,0 +1,1 @@
+"""A vLLM server that the job starts, watches, starts again and stops."""

@@ -1,0 +1,65 @@
+"""Where the real vLLM and a small model are found."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY, SHARED
+from tests.expander.vllm_running import alive, group_of, job, until
+
+# For a machine without a GPU that others work on as well, and without a network.
+SETTINGS = {
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+    "VLLM_HOST_IP": "127.0.0.1",
+    "OMP_NUM_THREADS": "1",
+}
+ARGUMENTS = ["--dtype float32 --max-model-len 4096 --max-num-seqs 16 --enforce-eager --block-size 32"]
+
+
+@pytest.fixture(scope="session")
+def vllm() -> str:
+    """The executable of a vLLM for CPUs, which `python -m tests.vllm.install FOLDER` installs."""
+    named = os.environ.get("EXPANDER_VLLM_EXECUTABLE")
+    if not named or not Path(named).exists():
+        pytest.skip("no real vLLM: python -m tests.vllm.install FOLDER, then EXPANDER_VLLM_EXECUTABLE=FOLDER/bin/vllm")
+    return named
+
+
+@pytest.fixture(scope="session")
+def model(vllm: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model that writes labelled dialogues, or one of random weights."""
+    found = Path(os.environ.get("EXPANDER_VLLM_MODEL", SHARED / "models" / "tiny-smile"))
+    if found.is_dir():
+        return found
+    folder = tmp_path_factory.mktemp("models") / "random"
+    script = Path(__file__).with_name("random_model.py")
+    posts = REPOSITORY / "expander" / "examples" / "posts.json"
+    python = str(Path(vllm).parent / "python")
+    subprocess.run([python, str(script), str(posts), str(folder)], check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture
+def served(vllm: str, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, str]]:
+    """URL and model of a server that is there for one test; nothing of it is there after it."""
+    for name, value in SETTINGS.items():
+        monkeypatch.setenv(name, value)
+    with job(str(model), vllm, tmp_path, "wait", *ARGUMENTS) as process:
+        assert process.stdout is not None
+        said = process.stdout.readline().split()
+        if not said:
+            pytest.fail(process.communicate()[1][-2000:])
+        started = group_of(int(said[0]))
+        try:
+            yield said[1], model.name
+        finally:
+            process.kill()
+            process.communicate(timeout=20)
+    assert until(lambda: not alive(started), 10)
