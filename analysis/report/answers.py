@@ -83,7 +83,7 @@ def _diverse(
         for reference in (*human, *made):
             found = {each.metric: each for each in comparisons if (each.corpus, each.reference) == (corpus, reference)}
             signs = [(sign, found[sign.metric]) for sign in _SIGNS if sign.metric in found]
-            if any(each.difference is not None for _, each in signs):
+            if any(each.p_corrected is not None for _, each in signs):  # what was not tested was not found alike
                 verdicts.setdefault(_verdict(signs), []).append(reference)
         if verdicts:
             yield f"{corpus} {'; '.join(f'{verdict} {listed(names)}' for verdict, names in verdicts.items())}."
