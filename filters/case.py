@@ -15,11 +15,13 @@ class Context:
     """What the rules may know of the request. Without it, the rules that need it say nothing.
 
     `answer` is the post's answer. `template_text` is the template's own text, *before* a post was put in: with a post in it,
-    a dialogue that quotes its post would look like a leak.
+    a dialogue that quotes its post would look like a leak. `post` is all of the post as it was sent; where it is None,
+    nothing is known to have given a link.
     """
 
     answer: str | None = None
     template_text: str | None = None
+    post: str | None = None
 
 
 class Finding(NamedTuple):

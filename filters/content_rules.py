@@ -36,10 +36,12 @@ PLACEHOLDER = re.compile(
 """What a template fills in or a model leaves open: utterance。, {QA}, [Dialogue Topic], [你的名字], （此处省略）."""
 
 # An English sentence: three Latin words or more in a run, one of them in lower case (Emotional First Aid is a name), or two
-# when a full stop closes them (Take care!). OK, MBTI, WeChat and addresses are none.
-_LATIN_RUN = re.compile(r"[A-Za-z][A-Za-z'’\-]*+(?:[ ,]{1,3}[A-Za-z][A-Za-z'’\-]*+)++[.!?]?")
+# when a full stop closes them (Take care!). OK, MBTI, WeChat and addresses are none. The pattern takes a word that stands alone
+# too: one that it refused would be tried anew from each of its letters, which takes the square of its length.
+_LATIN_RUN = re.compile(r"[A-Za-z][A-Za-z'’\-]*+(?:[ ,]{1,3}[A-Za-z][A-Za-z'’\-]*+)*+[.!?]?")
 _ADDRESS = re.compile(r"(?:https?://|www\.)[!-~]+|[\w.+-]{1,64}@[A-Za-z0-9.-]+")
 _SENTENCE_WORDS = 3
+_CLOSED_WORDS = 2
 
 COPIED_SHARE = 0.8
 COPIED_LENGTH = 50
@@ -60,7 +62,7 @@ def english_ending(case: Case) -> Finding | None:
         said = _ADDRESS.sub(lambda found: "#" * len(found[0]), said)
     for run in _LATIN_RUN.finditer(said):
         words = re.split(r"[ ,]+", run[0].rstrip(".!?"))
-        sentence = len(words) >= _SENTENCE_WORDS or run[0][-1] in ".!?"
+        sentence = len(words) >= (_CLOSED_WORDS if run[0][-1] in ".!?" else _SENTENCE_WORDS)
         if sentence and any(word.islower() and len(word) > 1 for word in words):
             return Finding(f"the last utterance has an English sentence: {run[0][:60]}", _last(case, *run.span()))
     return None

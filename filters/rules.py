@@ -17,12 +17,13 @@ from filters import form_rules as form
 from filters import safety_rules as safety
 from filters.case import Case, Check, Context, Rule
 from filters.dialogue import Dialogue, DialogueFormat, Rejection, Repair, Verdict
+from filters.links import foreign_link
 from filters.reply import read_reply
 from filters.template_text import repeated
 
 __all__ = ["DEFAULT", "OPTIONAL", "RULES", "RULES_VERSION", "Context", "RuleSet", "judge", "rejections"]
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Goes up when a rule or the reading decides anything differently: stored verdicts of another version are stale."""
 
 _SMILE_FORMAT = "SMILE (Qiu et al. 2024), Appendix B.1 rule "
@@ -54,6 +55,7 @@ RULES: tuple[Rule, ...] = (
     Rule("english-ending", f"{_SMILE_FORMAT}4", content.english_ending),
     Rule("placeholder", "SMILE, Figures 2, 9, 10; SoulChat §2.1", content.placeholder),
     Rule("template-leak", _HABIT, content.template_leak),
+    Rule("foreign-link", "this project: a post may command the model", foreign_link),
     Rule("assistant-voice", _HABIT, content.assistant_voice),
     Rule("answer-copied", _HABIT, content.answer_copied),
     Rule("repetition-loop", _HABIT, content.repetition_loop),

@@ -18,6 +18,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from filters.dialogue import DialogueFormat, Role
+from prompts.small_file import read_small
+from prompts.yaml_errors import YAML_ERRORS
 
 HERE = Path(__file__).parent
 NOT_TEMPLATES = frozenset({"topics"})
@@ -119,8 +121,8 @@ def load(name_or_path: str) -> Template:
             "for your own, name its file (ending in .yaml)."
         )
     try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_small(path)
+    except (OSError, ValueError) as error:
         raise TemplateError(f"{path}: cannot be read as a template: {error}") from error
     return parse(text, name=path.stem, where=str(path))
 
@@ -130,8 +132,7 @@ def parse(text: str, *, name: str, where: str | None = None) -> Template:
     where = where or name
     try:
         document = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        # The last two: a date that no calendar has, and nesting without end.
+    except YAML_ERRORS as error:
         raise TemplateError(f"{where}: not valid YAML: {error}") from error
     if not isinstance(document, dict):
         raise TemplateError(f"{where}: a template file is a mapping with `prompt`, `needs`, `labels` and `turns`.")

@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from filters.dialogue import Role
 from prompts import HERE, TemplateError, _cut, _join, topics
+from prompts.small_file import read_small
+from prompts.yaml_errors import FILE_ERRORS
 
 FOLDER = HERE / "annotation"
 RUBRICS = ("cehs", "pairwise")
@@ -261,8 +263,8 @@ def rubric(name_or_path: str) -> Rubric:
 
 def _document(path: Path, what: str) -> object:
     try:
-        return yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        return yaml.safe_load(read_small(path))
+    except FILE_ERRORS as error:
         raise TemplateError(f"{path}: cannot be read as YAML in UTF-8; {what}.") from error
 
 

@@ -67,7 +67,7 @@ def _number(words: str) -> int:
     return (10 * _DIGITS.get(tens, 1) if ten else 0) + _DIGITS.get(ones, 0)
 
 
-_PAIRED = re.compile(r'"([^"\n]*)"|“([^”\n]*)”|「([^」\n]*)」|『([^』\n]*)』|‘([^’\n]*)’|`([^`\n]*)`')
+_PAIRED = re.compile(r'"([^"\n]*)"|“([^“”\n]*+)”|「([^「」\n]*+)」|『([^『』\n]*+)』|‘([^‘’\n]*+)’|`([^`\n]*)`')
 _LABEL = re.compile(rf"(?P<label>[^\W\d_](?:[\w\- ]{{0,22}}\w)?)\s?(?P<colon>[{COLONS}])")
 _LINE = re.compile(rf"^[ \t]*(?P<label>[^\W\d_][\w\- ]{{0,22}}?)\s?(?P<colon>[{COLONS}])", re.MULTILINE)
 

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from prompts import BRACED, VARIABLES, TemplateError, _TemplateFile, parse
 from prompts.findings import Finding, Places, Severity, places_of
 from prompts.lint_wording import Asked, wording_findings
+from prompts.yaml_errors import YAML_ERRORS
 
 _ERROR, _WARNING = Severity.ERROR, Severity.WARNING
 _QA_MARKS = {"{question}": "question", "{answer}": "answer"}
@@ -51,7 +52,7 @@ def lint(text: str, *, name: str) -> list[Finding]:
     try:
         document = yaml.safe_load(text)
         places = places_of(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that is none, such as 2026-13-40
+    except YAML_ERRORS as error:
         mark = getattr(error, "problem_mark", None)
         line: int | None = None if mark is None else mark.line + 1
         problem = getattr(error, "problem", None) or "it cannot be read"

@@ -108,7 +108,7 @@ def test_a_rejection_names_its_rule_and_the_place(text: str, rule: str, offendin
     ],
 )
 def test_prose_that_looks_like_a_fault_is_kept(said: str) -> None:
-    verdict = judge(last(said), SMILE)
+    verdict = judge(last(said), SMILE, context=Context(post=f"我很难过。{said}"))  # which so gave what link there is
     assert verdict.kept, verdict.rejection
     assert verdict.repairs == ()
 
