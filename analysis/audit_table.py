@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from analysis.audit import Audit
 
@@ -18,7 +18,7 @@ def audit_table(audit: Audit, *, title: str | None = None) -> Table:
     for found in sorted(audit.rules, key=lambda found: -found.dialogues):
         if found.dialogues:
             ids = ", ".join(found.examples)
-            table.add_row(found.rule, f"{found.dialogues:,}", f"{found.share:.1%}", escape(ids))
+            table.add_row(found.rule, f"{found.dialogues:,}", f"{found.share:.1%}", Text(ids))
     table.add_section()
     totals = (
         ("with any objection", audit.objected),
@@ -34,5 +34,5 @@ def audit_table(audit: Audit, *, title: str | None = None) -> Table:
     table.add_row("dialogues", f"{audit.dialogues:,}", "", spoken)
     if audit.broken:
         first = audit.first_broken[0] if audit.first_broken else None
-        table.add_row("broken rows", f"{audit.broken:,}", "", escape(f"{first.place}: {first.reason}") if first else "")
+        table.add_row("broken rows", f"{audit.broken:,}", "", Text(f"{first.place}: {first.reason}") if first else "")
     return table

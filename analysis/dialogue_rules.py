@@ -49,7 +49,7 @@ def _same_speaker_twice(case: Case) -> Finding | None:
 _APPLIED = (
     *("broken-characters", "special-token", "leaked-label", "same-speaker-twice", "empty-utterance"),
     *("wrong-opening", "wrong-closing", "too-few-turns", "too-many-turns", "english-ending"),
-    *("placeholder", "template-leak", "assistant-voice", "repetition-loop"),
+    *("placeholder", "template-leak", "foreign-link", "assistant-voice", "repetition-loop"),
 )
 # In a reply this rule counts the repairs that reading took; here nothing was merged, so the speakers themselves tell.
 _OWN_CHECKS = {"same-speaker-twice": _same_speaker_twice}

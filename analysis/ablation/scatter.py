@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Mapping
 
 from markupsafe import Markup, escape
@@ -18,8 +17,6 @@ HEIGHT = 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 14, 34, 52
 _TICKS = 4
 _ROOM = 0.12  # of the values' range, on each side
-_SHAPE = re.compile("<g .*</g>")
-"""The shape of a swatch, in the middle of 28 by 14 drawing units."""
 
 
 def scatter(pareto: Pareto, series: Mapping[str, Series]) -> Markup:
@@ -89,9 +86,10 @@ def _mark(point: Point, series: Series, x: Callable[[float], float], y: Callable
         lines += f"M{at} {y(point.value_interval.low)}V{y(point.value_interval.high)}"
     bars = f'<path d="{lines}" stroke="{series.colour}" stroke-width="1.6" opacity=".6"/>' if lines else ""
     ring = f'<circle cx="{at}" cy="{height}" r="11" fill="none" stroke="currentColor" stroke-width="1.6"/>'
-    shape = _SHAPE.search(swatch(series))
-    assert shape is not None
-    moved = f'<g transform="translate({at - 14} {height - 7})" style="color: {series.colour}">{shape[0]}</g>'
+    # A swatch's shape is its one group, in the middle of 28 by 14 drawing units.
+    _, group, behind = swatch(series).partition("<g ")
+    shape, close, _ = behind.partition("</g>")
+    moved = f'<g transform="translate({at - 14} {height - 7})" style="color: {series.colour}">{group}{shape}{close}</g>'
     return bars + moved + (ring if point.front else "")
 
 

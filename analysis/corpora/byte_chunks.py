@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from analysis.corpora.entries import CorpusError
+from filters.xz import XzMemoryError, xz_pieces
 
 if TYPE_CHECKING:
     import zstandard
@@ -22,8 +23,9 @@ CHUNK_BYTES = 1 << 20
 LINE_LIMIT_BYTES = 16 << 20
 """The longest line that is read. A dialogue is a few KiB; past this a quote or a bracket was left open."""
 
-# A 4-byte zstd block may stand for 128 KiB, so at most 128 MiB come out of one step, whatever the file holds.
-_ZSTD_FEED_BYTES = 4096
+# Least and most that is decompressed at once. A 4-byte zstd block may stand for 128 KiB, so how much goes in follows how much
+# came out: at most some MiB come out of one step, whatever the file holds.
+_ZSTD_FEED_BYTES = 64, 1 << 16
 _MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"\x1f\x8b": "gzip", b"\xfd7": "xz", b"\x28\xb5": "zstd"}
 _UTF8_MARK = b"\xef\xbb\xbf"
 
@@ -85,8 +87,8 @@ def _bytes_of(path: Path) -> Iterator[bytes]:
             with gzip.open(path) as file:
                 yield from _pieces(file)
         elif suffix == ".xz":
-            with lzma.open(path) as file:
-                yield from _pieces(file)
+            with path.open("rb") as packed:
+                yield from xz_pieces(packed, CHUNK_BYTES)
         else:
             with path.open("rb") as file:
                 yield from _pieces(file)
@@ -95,6 +97,8 @@ def _bytes_of(path: Path) -> Iterator[bytes]:
             f"{path} cannot be decompressed ({error}): it is damaged, cut short, or not {suffix} at all. "
             "Copy or compress it again."
         ) from error
+    except XzMemoryError as error:
+        raise CorpusError(f"{path} cannot be decompressed: {error}.") from error
     except OSError as error:
         raise CorpusError(
             f"{path} cannot be read: {error.strerror or error}. Check the file and its rights."
@@ -120,14 +124,19 @@ def _zstd(path: Path) -> Iterator[bytes]:
 def _frames(file: BinaryIO, decompressor: zstandard.ZstdDecompressor) -> Iterator[bytes]:
     frame = decompressor.decompressobj()
     begun = False
-    while piece := file.read(_ZSTD_FEED_BYTES):
+    least, most = _ZSTD_FEED_BYTES
+    feed = least
+    while piece := file.read(feed):
         begun = True
+        got = 0
         while piece:
             if frame.eof:
                 frame = decompressor.decompressobj()
             text = frame.decompress(piece)
             piece = frame.unused_data if frame.eof else b""
+            got += len(text)
             if text:
                 yield text
+        feed = max(least, min(most, 2 * feed, feed * CHUNK_BYTES // max(got, 1)))
     if begun and not frame.eof:
         raise EOFError("the last zstd frame is not complete")

@@ -136,17 +136,19 @@ def _text(said: object, number: int, shape: Shape) -> str:
 
 
 def _id(fields: Mapping[str, object], shape: Shape) -> str | None:
-    for name in shape.ids:
-        found = fields.get(name)
-        if isinstance(found, int | str) and found != "":
-            return str(found)
-    return None
+    return next((found for name in shape.ids if (found := _named(fields.get(name)))), None)
 
 
 def _question_id(fields: Mapping[str, object], kind: str) -> str | None:
     provenance = fields.get("provenance") if kind == "run" else None
     found = provenance.get("question_id") if isinstance(provenance, dict) else fields.get("question_id")
-    return str(found) if isinstance(found, int | str) and found != "" else None
+    return _named(found)
+
+
+def _named(found: object) -> str | None:
+    """An id as text; None for what is none, and for one with half a surrogate pair, which no file in UTF-8 could hold."""
+    named = str(found) if isinstance(found, int | str) else ""
+    return named if named and not SURROGATE.search(named) else None
 
 
 def _kind(value: object) -> str:

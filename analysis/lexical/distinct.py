@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.figures import Group, Metric
-from analysis.lexical.ngrams import codes_of, count_kinds
+from analysis.lexical.ngrams import NO_CODE, codes_of, count_kinds
 from analysis.lexical.tokens import Tokens
 
 ORDERS = (1, 2, 3)
@@ -39,12 +39,21 @@ def distinct(tokens: Tokens, n: int) -> Distinct:
     if n < 1:
         raise ValueError(f"n is {n}; an n-gram has at least one token.")
     if n == 1:
-        unique = int(np.count_nonzero(np.bincount(tokens.ids))) if tokens.total else 0
-        return _distinct(n, unique, tokens.total)
+        return _distinct(n, _kinds_of_tokens(tokens), tokens.total)
     codes, whole = codes_of(tokens.ids, tokens.dialogues, n, len(tokens.vocabulary))
-    if not whole.all():
-        codes = codes[whole]
-    return _distinct(n, count_kinds(codes), len(codes))
+    total = int(np.count_nonzero(whole))
+    if total == len(codes):
+        return _distinct(n, count_kinds(codes), total)
+    # One more kind, to be taken off again, spares a copy of what may be hundreds of megabytes.
+    codes[~whole] = NO_CODE
+    return _distinct(n, count_kinds(codes) - 1, total)
+
+
+def _kinds_of_tokens(tokens: Tokens) -> int:
+    found = np.zeros(len(tokens.vocabulary), bool)
+    for start in range(0, tokens.total, _IDS_AT_A_TIME):
+        found[tokens.ids[start : start + _IDS_AT_A_TIME]] = True
+    return int(np.count_nonzero(found))
 
 
 def distinct_metrics(tokenizer: str) -> tuple[Metric, ...]:
@@ -96,6 +105,7 @@ def tokenizer_label(tokenizer: str) -> str:
     return "".join(sign if sign.isascii() and sign.isalnum() else "_" for sign in name).strip("_") or "tokenizer"
 
 
+_IDS_AT_A_TIME = 2**20  # numpy copies them as 64-bit places: 8 MiB
 _GRAMS = "N-grams run across the utterances of a dialogue and never across dialogues."
 
 

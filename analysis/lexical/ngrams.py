@@ -9,6 +9,8 @@ Codes = npt.NDArray[np.int64]
 Bounds = npt.NDArray[np.int64]
 
 _BITS = 63
+NO_CODE = -1
+"""What no n-gram's code is."""
 
 
 def codes_of(ids: npt.NDArray[np.integer], bounds: Bounds, n: int, size: int) -> tuple[Codes, npt.NDArray[np.bool_]]:

@@ -23,6 +23,9 @@ WORDS = "words"
 NAMES = (JIEBA, CHARACTERS, WORDS)
 """Every name; anything else is the folder of a Hugging Face tokenizer."""
 
+SEPARATOR = "\x1f"
+"""Between utterances that are cut together: white space, and no part of any word to jieba or its port."""
+
 HAN_FROM = 0.7
 """Share of Han among the letters from which a corpus counts as Chinese. Measured: 0.996 and more in Chinese counselling corpora;
 0.38 for 400 Chinese and 400 English sessions together, as a letter says less than a Han character."""

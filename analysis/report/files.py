@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
@@ -135,7 +136,8 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "rankings": ("corpus", "ranking", "rank", "text", "count", "share", "unit"),
 }
 """A table without a row has its head all the same, for those who read it by name."""
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_STARTS_A_FORMULA = frozenset("=+-@")
+_HIDES_ONE = ("\t", "\r", "\n", "\0")
 
 
 def _harmless(row: dict[str, Any]) -> dict[str, Any]:
@@ -144,6 +146,8 @@ def _harmless(row: dict[str, Any]) -> dict[str, Any]:
 
 def _guarded(value: str) -> str:
     text = value.encode("utf-8", "replace").decode("utf-8")
-    guarded = f"'{text}" if text.startswith(_FORMULA) else text
+    first = next((each for each in text if each.isprintable() and not each.isspace()), "")
+    runs = unicodedata.normalize("NFKC", first)[:1] in _STARTS_A_FORMULA  # also in full width, or behind white space
+    guarded = f"'{text}" if runs or text.startswith(_HIDES_ONE) else text
     # The csv module quotes a line feed and, up to Python 3.12, no lone carriage return.
     return guarded.replace("\r\n", "\n").replace("\r", "\n")

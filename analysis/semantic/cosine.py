@@ -1,7 +1,7 @@
 """How alike the dialogues of a corpus are: the cosine of every pair (SMILE §5, Figure 5), and two corpora compared.
 
 The mean over pairs needs no pair: it follows from the sum of the vectors. Quantiles do need them. Their cosines are
-counted in bins so fine that a quantile read off the bins lies within 1/65,536 of the true one, a block of pairs at a time.
+counted in bins so fine that a quantile read off the bins lies within 1/131,072 of the true one (`pair_bins`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +16,9 @@ from scipy.special import ndtri, stdtrit
 
 from analysis.figures import LEVEL, Box, Distribution, Figure, Group, Interval, Metric
 from analysis.semantic.embedder import Places, Vectors, embedded
+from analysis.semantic.pair_bins import BINS, HALF, Bins, binned, pairs_up_to, rows_at
 
 Values = npt.NDArray[np.float64]
-Counts = npt.NDArray[np.int64]
 
 _CAVEAT = "Cosines of one embedder say nothing about those of another: compare corpora within this report only."
 MEAN = Metric(
@@ -50,41 +49,15 @@ IDENTICAL = Metric(
 )
 
 EXACT_UP_TO = 60_000
-"""Dialogues whose pairs are all looked at. Measured: 55,165 dialogues of 1,024 dimensions take 20 s on two cores (40 s of processor time)."""
+"""Dialogues whose pairs are all looked at. Measured: 55,165 dialogues of 1,024 dimensions take about 38 s of processor time."""
 
-_HALF = 2**15  # bins from cosine 0 to cosine 1; bin k is centred at k / _HALF - 1
-_BINS = 2 * _HALF + 1
-_BLOCK = 2048  # dialogues a side of a block: its cosines take 16 MiB
-_ROWS = 128  # rows of a block binned together: 2 MiB of bin numbers, which stay in the second-level cache
 _ROWS_SUMMED = 8192
 _SHOWN_BINS = 60
-_NARROWEST = 32  # fine bins in a shown one, so that equal values make a bar 0.001 wide
-_IDENTICAL_FROM = math.floor((0.9999 + 1) * _HALF + 0.5) + 1  # first bin that lies wholly above 0.9999
+_NARROWEST = 64  # fine bins in a shown one, so that equal values make a bar 0.001 wide
+_IDENTICAL_FROM = math.floor((0.9999 + 1) * HALF + 0.5) + 1  # first bin that lies wholly above 0.9999
 LEAST = 3  # without one dialogue two must be left
 LEAST_FOR_INTERVAL = 10  # measured: with 5, the mean's holds the truth in 0.89 of simulated corpora, with 10 in 0.94
 _MEDIAN_ROWS = 1000  # dialogues whose shares of pairs tell how far the median may be off
-
-
-class _Fine(NamedTuple):
-    """The cosines of so many pairs, counted in `_BINS` bins."""
-
-    counts: Counts
-    up_to: Counts
-    """Pairs in a bin and all below it."""
-    pairs: int
-
-    def quantile(self, share: float) -> float:
-        """Linear between the two nearest ranks, as numpy's; within half a bin's width of it."""
-        place = share * (self.pairs - 1)
-        lower = math.floor(place)
-        ranks = np.array([lower, min(lower + 1, self.pairs - 1)])
-        below, above = np.searchsorted(self.up_to, ranks, side="right") / _HALF - 1.0
-        return float(below + (above - below) * (place - lower))
-
-    def sd(self) -> float:
-        centres = np.arange(_BINS) / _HALF - 1.0
-        mean = float(centres @ self.counts) / self.pairs
-        return math.sqrt(max(0.0, float((centres - mean) ** 2 @ self.counts) / self.pairs))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +94,7 @@ def pairwise(vectors: Vectors, *, corpus: str, exact_up_to: int = EXACT_UP_TO, s
     if count > max(2, exact_up_to):
         looked_at = np.sort(chance.choice(places, max(2, exact_up_to), replace=False))
         sampled = f"from the pairs of {len(looked_at):,} of {count:,} dialogues, drawn at random"
-    fine = _counted(vectors, looked_at)
+    fine = binned(vectors, looked_at)
     of_mean = mean_cosine(vectors, places)
     few = f"too few dialogues for an interval (fewer than {LEAST_FOR_INTERVAL})" if count < LEAST_FOR_INTERVAL else ""
     median = fine.quantile(0.5)
@@ -204,12 +177,11 @@ class MeanCosine:
 def mean_cosine(vectors: Vectors, places: Places) -> MeanCosine:
     """In float64, from the sum of the vectors. Needs two places."""
     n = len(places)
-    whole = n == len(vectors)
     total = np.zeros(vectors.shape[1])
-    for rows in _pieces(vectors, places, whole=whole):
+    for rows in _pieces(vectors, places):
         total += rows.sum(axis=0, dtype=np.float64)
     sums, squares = [], []
-    for rows in _pieces(vectors, places, whole=whole):
+    for rows in _pieces(vectors, places):
         exact = rows.astype(np.float64)
         sums.append(exact @ total)
         squares.append(np.einsum("ij,ij->i", exact, exact))
@@ -217,70 +189,16 @@ def mean_cosine(vectors: Vectors, places: Places) -> MeanCosine:
     return MeanCosine(min(1.0, max(-1.0, float(of_each.mean()))), of_each)
 
 
-def _pieces(vectors: Vectors, places: Places, *, whole: bool) -> Iterator[Vectors]:
+def _pieces(vectors: Vectors, places: Places) -> Iterator[Vectors]:
     for start in range(0, len(places), _ROWS_SUMMED):
-        part = slice(start, start + _ROWS_SUMMED)
-        yield vectors[part] if whole else vectors[places[part]]
+        yield rows_at(vectors, places[start : start + _ROWS_SUMMED])
 
 
-# Every pair
-
-
-def _counted(vectors: Vectors, places: Places) -> _Fine:
-    """Every pair of `places` once, in blocks of the upper triangle."""
-    n, size = len(places), min(_BLOCK, len(places))
-    binned = _Binned(size)
-    room = np.empty((2, size, vectors.shape[1] + 1), dtype=np.float32)
-    for top in range(0, n, size):
-        left = _block(vectors, places[top : top + size], room[0], scale=float(_HALF))
-        left[:, -1] = 1.0
-        for start in range(top, n, size):
-            right = _block(vectors, places[start : start + size], room[1], scale=1.0)
-            right[:, -1] = _HALF + 0.5  # so that the product is a bin's number once its fraction is cut off
-            binned.add(left, right, diagonal=start == top)
-    counts = binned.counts
-    # A cosine that rounding has put above 1, or a length that is not quite 1.
-    counts[_BINS - 1] += counts[_BINS:-1].sum()
-    counts = counts[:_BINS]
-    return _Fine(counts, np.cumsum(counts), n * (n - 1) // 2)
-
-
-def _block(vectors: Vectors, places: Places, room: Vectors, *, scale: float) -> Vectors:
-    """Rows of length `scale`, in `room`, which has as many or more rows and one more column, for the caller to fill."""
-    block = room[: len(places)]
-    rows = block[:, :-1]
-    neighbours = int(places[-1] - places[0]) + 1 == len(places)  # places ascend
-    rows[:] = vectors[places[0] : places[-1] + 1] if neighbours else vectors[places]
-    rows *= (scale / np.sqrt(np.einsum("ij,ij->i", rows, rows)))[:, None]
-    return block
-
-
-class _Binned:
-    """Counts of bin numbers, with the buffers that each block uses again: fresh memory costs more than the counting."""
-
-    SPARE = 64  # bins above the last one; the very last takes what must not be counted
-
-    def __init__(self, size: int) -> None:
-        self.counts = np.zeros(_BINS + self.SPARE, dtype=np.int64)
-        self._products = np.empty(size * size, dtype=np.float32)
-        self._numbers = np.empty(min(_ROWS, size) * size, dtype=np.intp)
-
-    def add(self, left: Vectors, right: Vectors, *, diagonal: bool) -> None:
-        """Bin the products of all rows of `left` with all of `right`; of a diagonal block, the upper triangle."""
-        rows, columns = len(left), len(right)
-        products = self._products[: rows * columns].reshape(rows, columns)
-        np.matmul(left, right.T, out=products)
-        if diagonal:
-            products[np.tri(rows, columns, dtype=bool)] = len(self.counts) - 1
-        for start in range(0, rows, _ROWS):
-            part = products[start : start + _ROWS]
-            numbers = self._numbers[: part.size]
-            np.copyto(numbers.reshape(part.shape), part, casting="unsafe")
-            self.counts += np.bincount(numbers, minlength=len(self.counts))
+# The median and what is shown
 
 
 def _of_median(
-    vectors: Vectors, places: Places, fine: _Fine, median: float, chance: np.random.Generator
+    vectors: Vectors, places: Places, fine: Bins, median: float, chance: np.random.Generator
 ) -> Interval | None:
     """Woodruff's (1952) interval: that of the share of pairs below the median, turned into cosines by their quantiles.
 
@@ -290,13 +208,8 @@ def _of_median(
     if n < LEAST_FOR_INTERVAL:
         return None
     asked = np.sort(chance.choice(n, min(n, _MEDIAN_ROWS), replace=False))
-    room = np.empty((2, max(_MEDIAN_ROWS, min(_BLOCK, n)), vectors.shape[1] + 1), dtype=np.float32)
-    rows = _block(vectors, places[asked], room[0], scale=1.0)[:, :-1]
-    limit = np.float32(median + 0.5 / _HALF)
-    below = np.zeros(len(asked), dtype=np.int64)
-    for start in range(0, n, _BLOCK):
-        others = _block(vectors, places[start : start + _BLOCK], room[1], scale=1.0)[:, :-1]
-        below += np.count_nonzero(rows @ others.T <= limit, axis=1)
+    limit = np.float32(median + 0.5 / HALF)
+    below = pairs_up_to(limit, vectors, places, asked)
     # Each row met itself, with a cosine of 1.
     shares = (below - (np.float32(1.0) <= limit)) / (n - 1)
     error = math.sqrt(4.0 * (n - 1) ** 2 / (n * (n - 2) ** 2) * float(shares.var(ddof=1)))
@@ -305,17 +218,17 @@ def _of_median(
     return Interval(min(low, median), max(high, median), "Woodruff, jackknife over dialogues")
 
 
-def _shown(fine: _Fine) -> tuple[tuple[float, ...], tuple[int, ...]]:
+def _shown(fine: Bins) -> tuple[tuple[float, ...], tuple[int, ...]]:
     """At most `_SHOWN_BINS` bins of one width over what is occupied."""
     occupied = np.flatnonzero(fine.counts)
     first, last = int(occupied[0]), int(occupied[-1])
     width = max(_NARROWEST, -(-(last - first + 1) // _SHOWN_BINS))
-    first = max(0, min(first, _BINS - width))
+    first = max(0, min(first, BINS - width))
     bins = -(-(last - first + 1) // width)
     padded = np.zeros(bins * width, dtype=np.int64)
     held = fine.counts[first : first + bins * width]
     padded[: len(held)] = held
-    edges = (first - 0.5 + width * np.arange(bins + 1)) / _HALF - 1.0
+    edges = (first - 0.5 + width * np.arange(bins + 1)) / HALF - 1.0
     return tuple(np.clip(edges, -1.0, 1.0).tolist()), tuple(padded.reshape(bins, width).sum(axis=1).tolist())
 
 

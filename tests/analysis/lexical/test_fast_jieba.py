@@ -13,7 +13,8 @@ import rjieba
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.lexical.fast_jieba import cut, goes_fast
+from analysis.lexical.fast_jieba import cut, cut_joined, goes_fast
+from analysis.lexical.tokenizers import SEPARATOR
 from tests.analysis.lexical.making import read
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -35,6 +36,16 @@ def quiet() -> None:
 @settings(max_examples=1500, deadline=None)
 def test_tokens_are_jiebas(text: str) -> None:
     assert cut(text) == jieba.lcut(text)
+
+
+@given(st.lists(st.text(SIGNS, max_size=20), max_size=8))
+@settings(max_examples=300, deadline=None)
+def test_texts_cut_together_differ_from_texts_cut_alone(texts: list[str]) -> None:
+    bounds = [0]
+    for text in texts:
+        bounds.append(bounds[-1] + len(text) + 1)
+    tokens = [token for piece in cut_joined(SEPARATOR.join([*texts, ""]), bounds) for token in piece]
+    assert tokens == [token for text in texts for token in (*jieba.lcut(text), SEPARATOR)]
 
 
 @pytest.mark.parametrize(

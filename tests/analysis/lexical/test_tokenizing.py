@@ -27,6 +27,7 @@ MIXED = [
     Dialogue(()),
     dialogue("", "  "),
     dialogue("a-1 \ud800 OK", "\U0001f600\ufe0f"),
+    dialogue("好\x1f的", "\x1f", "累"),
     sound(3),
 ]
 
@@ -50,6 +51,12 @@ def test_bounds_and_ids_say_what_was_said(name: str) -> None:
     assert list(tokens.vocabulary) == list(dict.fromkeys(token for row in rows_of(tokens) for token in row))
     assert tokens.tokenizer == name
     assert (tokens.total, tokens.count_of_dialogues) == (sum(map(len, rows_of(tokens))), len(MIXED))
+
+
+def test_a_sign_that_parts_utterances_inside_one_changes_bounds() -> None:
+    plain = [dialogue("好 的", "a-1", "累"), sound()]
+    with_sign = [dialogue("好\x1f的", "a-1", "累"), sound()]
+    assert same(tokens_of(plain, "jieba"), tokens_of(with_sign, "jieba"))
 
 
 def test_no_dialogue_gives_no_token() -> None:

@@ -13,7 +13,7 @@ from analysis.semantic.cosine_difference import compare_means
 from analysis.semantic.embedder import Vectors
 from tests.analysis.semantic.vectors import ARC_MEAN, ARC_MEDIAN, on_arc, scattered
 
-HALF_BIN = 0.5 / 2**15 + 1e-6
+HALF_BIN = 0.5 / 2**16 + 1e-6
 
 
 def all_pairs(vectors: Vectors) -> np.ndarray:
