@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 import orjson
-from filelock import FileLock, Timeout
 
 from expander.errors import StoreError, UsageError
 from expander.judging import Judge
@@ -25,6 +24,10 @@ from expander.many_processes import mapping
 from expander.rejudging import Change, Refiltered, Standing, change, standing
 from expander.results import write_results
 from expander.store import FILE, SCHEMA, Outcome, StoredReply, post_of, read_only
+from expander.store.damage import check_files, check_moderate
+from expander.store.lock import locked
+from expander.store.messages import damaged
+from expander.store.schema import check_version, seal, sealed, version_of
 from expander.stored_run import StoredRun, rules_text, stored_run, template_text
 from expander.whole_file import whole_file
 from filters.rules import RuleSet
@@ -40,7 +43,10 @@ ORDER BY row.position, row.sample, reply.id
 """
 _STANDING = "SELECT id, post, outcome, rule, reason, reply_id, reading FROM row WHERE rowid = ?"
 _REPLY = "SELECT id, row_id, generation, body FROM reply WHERE id = ?"
-_UPDATE = "UPDATE row SET outcome = ?, rule = ?, reason = ?, reply_id = ?, reading = ? WHERE id = ?"
+_UPDATE = (
+    "UPDATE row SET outcome = ?1, rule = ?2, reason = ?3, reply_id = ?4, reading = ?5, seal = "
+    "seal(id, position, post_id, sample, topic, post, ?1, ?2, ?3, replies, ?4, ?5) WHERE id = ?6"
+)
 
 _Batch = list[tuple[int, tuple[int, ...]]]
 """Rows by their number in the store, each with its replies', oldest first."""
@@ -77,7 +83,9 @@ def refilter(
     with ExitStack() as held:
         held.enter_context(_as_store_errors(folder))
         if not dry_run:
-            held.enter_context(_locked(folder))
+            held.enter_context(locked(folder, "Wait for it; --dry-run only looks, and needs no waiting."))
+            check_files(folder / FILE)
+            check_moderate(folder / FILE)
         run = stored_run(folder)
         judge = Judge(_settled_template(run, template, folder), rules)
         result = Refiltered()
@@ -90,7 +98,8 @@ def refilter(
                 if listed is not None:
                     listed.writelines(map(_line, judged.changes))
             if writer is not None:
-                writer.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", _meta(run, template, rules).items())
+                settled = (sealed(*item) for item in _meta(run, template, rules).items())
+                writer.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", settled)
         if not dry_run:
             write_results(folder, judge, _provenance(run, template))
     return result
@@ -144,32 +153,20 @@ def _rows(folder: Path) -> int:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """The same lock as `Store`'s."""
-    lock = FileLock(folder / "lock", blocking=False)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise UsageError(
-            f"{folder}: another process is working on this run. Wait for it; --dry-run only looks, and needs no waiting."
-        ) from error
-    except OSError as error:
-        raise StoreError(f"{folder}: cannot be written: {error.strerror}. Nothing was changed.") from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
 def _transaction(folder: Path, *, dry_run: bool) -> Iterator[sqlite3.Connection | None]:
     """A connection whose writes all count when the block ends well, and else none; None for a dry run."""
     if dry_run:
         yield None
         return
     with closing(sqlite3.connect(folder / FILE, isolation_level=None, timeout=30)) as connection:
-        if connection.execute("PRAGMA user_version").fetchone()[0] != SCHEMA:
-            raise UsageError(f"{folder / FILE}: written by another version of this program. Use that version.")
+        version = version_of(connection)
+        check_version(folder / FILE, version)
+        if version != SCHEMA:
+            raise UsageError(
+                f"{folder / FILE}: of an earlier schema ({version}). Give the run's `expand` command once: it brings the store "
+                "to this one, and keeps the old file."
+            )
+        connection.create_function("seal", -1, seal, deterministic=True)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -186,6 +183,9 @@ def _as_store_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, BrokenProcessPool) as error:
+        code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+        if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+            raise damaged(folder / FILE, str(error)) from error
         raise StoreError(
             f"{folder / FILE}: could not be read or updated: {error}. It is whole, as it was or wholly under the new rules; "
             "make room or mend the folder, then give the same command again."

@@ -16,7 +16,8 @@ from expander.endpoint import ReplyContent, read_reply
 from expander.errors import StoreError
 from expander.judging import Judge, messages
 from expander.post import Post, Redaction
-from expander.store import Outcome, post_of, read_only
+from expander.store import FILE, Outcome, post_of, read_only
+from expander.store.messages import damaged
 from expander.whole_file import whole_file
 from filters.dialogue import Verdict
 
@@ -28,7 +29,10 @@ QUARANTINES = "risk-quarantine"
 
 # Rows are put in order by their numbers alone and then looked up one by one: to sort them whole, SQLite would first write
 # all posts and replies once more to its temporary files.
-_IN_ORDER = "SELECT rowid FROM row {} ORDER BY position, sample"
+_IN_ORDER = "SELECT rowid FROM row {} ORDER BY position, sample, rowid"
+_NAMED = (
+    "SELECT count(*) FROM main.row INDEXED BY sqlite_autoindex_row_1"  # row ids, which stand in an index of their own
+)
 _ROW = """
 SELECT row.id, row.sample, row.topic, row.post, row.outcome, row.rule, row.reason,
        reply.body, reply.generation
@@ -95,20 +99,26 @@ def results(
 def write_results(folder: Path, judge: Judge, provenance: Mapping[str, object]) -> None:
     """Write both files from the store. Each replaces the one before only when it is whole.
 
-    Raises StoreError where the folder cannot be written.
+    Every row is held against its seal, and their number against that of the row ids. Raises StoreError where the store is
+    damaged or the folder cannot be written; then both files are as they were.
     """
     connection = read_only(folder)
+    written = 0
     try:
         with whole_file(folder / DIALOGUES) as dialogues, whole_file(folder / REJECTED) as rejected:
             for found in _in_order(connection, _KEPT, "WHERE outcome = 'kept'"):
                 dialogues.write(orjson.dumps(_kept(found, provenance), option=orjson.OPT_APPEND_NEWLINE))
+                written += 1
             for result in results(
                 connection, judge, "WHERE row.outcome <> 'kept' AND row.rule IS NOT ?", (QUARANTINES,)
             ):
                 rejected.write(orjson.dumps(_not_kept(result), option=orjson.OPT_APPEND_NEWLINE))
+                written += 1
             for place, kind, reason in connection.execute("SELECT place, kind, reason FROM missing"):
                 rejected.write(orjson.dumps({"id": None, "outcome": kind, "reason": reason, "place": place}) + b"\n")
-        _write_quarantine(folder / QUARANTINE, connection, judge)
+            written += _write_quarantine(folder / QUARANTINE, connection, judge)
+            if written != (named := connection.execute(_NAMED).fetchone()[0]):
+                raise damaged(folder / FILE, f"{written:,} rows can be read in it, and it names {named:,}")
     except OSError as error:
         raise StoreError(
             f"{folder}: the results could not be written: {error.strerror}. The store is whole; "
@@ -118,18 +128,21 @@ def write_results(folder: Path, judge: Judge, provenance: Mapping[str, object]) 
         connection.close()
 
 
-def _write_quarantine(path: Path, connection: sqlite3.Connection, judge: Judge) -> None:
-    """The dialogues set apart for their risk content; no file where there are none."""
+def _write_quarantine(path: Path, connection: sqlite3.Connection, judge: Judge) -> int:
+    """The dialogues set apart for their risk content; no file where there are none. Gives their number."""
     apart = results(connection, judge, "WHERE row.rule = ?", (QUARANTINES,))
     first = next(apart, None)
     if first is None:
         path.unlink(missing_ok=True)
-        return
+        return 0
+    written = 0
     with whole_file(path) as file:
         for result in chain([first], apart):
             dialogue = result.verdict.dialogue if result.verdict else None
             row = {**_not_kept(result), "messages": messages(dialogue) if dialogue else None}
             file.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+            written += 1
+    return written
 
 
 def funnel(connection: sqlite3.Connection) -> Funnel:
@@ -151,10 +164,16 @@ def funnel(connection: sqlite3.Connection) -> Funnel:
 def _in_order(
     connection: sqlite3.Connection, row: str, where: str = "", values: tuple[object, ...] = ()
 ) -> Iterator[sqlite3.Row]:
-    """What `row` selects of each row, in the order of the input."""
+    """What `row` selects of each row, in the order of the input. Raises StoreError for one that is there twice, or not."""
     one = connection.cursor()
+    before = None
     for (number,) in connection.execute(_IN_ORDER.format(where), values):
-        yield one.execute(row, (number,)).fetchone()
+        found = one.execute(row, (number,)).fetchone()
+        if found is None or number == before:
+            path = getattr(connection, "path", Path(FILE))
+            raise damaged(path, f"row {number:,} is {'gone' if found is None else 'there twice'}")
+        before = number
+        yield found
 
 
 def _kept(found: sqlite3.Row, provenance: Mapping[str, object]) -> dict[str, Any]:

@@ -22,10 +22,11 @@ from expander.batch.exporting import MAX_REGENERATIONS
 from expander.batch.ledger import opened
 from expander.batch.outcomes import ASKED_ANEW, WAITING, asked_anew, asks_again, failed, judged
 from expander.batch.replies import BrokenLine, FailureLine, ReplyLine, ResultLine, result_lines
+from expander.consoles import printable
 from expander.display import summary
 from expander.endpoint import read_reply
 from expander.errors import EndpointError, UsageError
-from expander.job import Exit, printable
+from expander.job import Exit
 from expander.judging import Judge
 from expander.post import Place
 from expander.results import REJECTED, Funnel, funnel, write_results
@@ -215,11 +216,13 @@ async def importing(folder: Path) -> AsyncIterator[Importer]:
 
     Raises UsageError where nothing was exported from the run, and as `Store` does.
     """
-    with closing(read_only(folder)) as reader:
-        with opened(folder) as ledger:
-            regenerations = int(ledger.meta(MAX_REGENERATIONS) or 0)
-        run = stored_run(folder)
-        async with Store(folder) as store:
+    read_only(folder).close()
+    with opened(folder) as ledger:
+        regenerations = int(ledger.meta(MAX_REGENERATIONS) or 0)
+    run = stored_run(folder)
+    # The reader after the store, which looks at its files before any connection of this process holds locks on them.
+    async with Store(folder) as store:
+        with closing(read_only(folder)) as reader:
             importer = Importer(store, reader, Judge(run.template, run.rules), regenerations)
             await importer.settle()
             yield importer

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from expander.batch.requests import Written
 from expander.errors import StoreError, UsageError
+from expander.store.lock import locked
+
+__all__ = ["FILE", "Ledger", "RequestFile", "State", "locked", "opened"]
 
 FILE = "batch.sqlite"
 SCHEMA = 1
@@ -173,19 +174,3 @@ def opened(folder: Path, *, make: bool = False) -> Iterator[Ledger]:
             yield Ledger(connection)
     except sqlite3.Error as error:
         raise StoreError(f"{path}: cannot be used: {error}. Make room or mend the folder.") from error
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """The run for this process alone: the same lock as the store's. Raises UsageError and StoreError."""
-    lock = FileLock(folder / "lock", blocking=False)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise UsageError(f"{folder}: another process is working on this run. Wait for it.") from error
-    except OSError as error:
-        raise StoreError(f"{folder}: cannot be written: {error.strerror}.") from error
-    try:
-        yield
-    finally:
-        lock.release()

@@ -220,7 +220,7 @@ def test_a_reader_can_change_the_run(tmp_path: Path) -> None:
         connection = read_only(tmp_path)
         try:
             with pytest.raises(sqlite3.OperationalError, match="readonly"):
-                connection.execute("DELETE FROM reply")
+                connection.execute("DELETE FROM main.reply")
         finally:
             connection.close()
 

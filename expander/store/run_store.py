@@ -1,0 +1,466 @@
+"""The run store: one SQLite file (WAL) a run, written by one task in groups, in a thread of their own.
+
+What is promised, and how:
+
+* A reply is stored before anything reads it. `Store.keep_reply` returns once its group is committed, and a committed
+  group survives the death of the process: it is in the kernel's hands.
+* At least one commit a second is also synced to the disk, so a power cut costs at most the last second.
+  Syncing every group would cost 4 to 12 ms each, measured on a cloud disk.
+* Verdicts are a pure function of stored replies. A row whose outcome was not committed gets it again from its reply.
+* The API key is never stored; neither are header values.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import chain
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import orjson
+
+from expander.consoles import console
+from expander.errors import StoreError, UsageError
+from expander.post import Place
+from expander.store.damage import CHECKED_WHOLE, check_files, check_lines, check_numbers, check_whole
+from expander.store.lock import RunLock, identity
+from expander.store.messages import damaged, unusable
+from expander.store.reading import Connection, check_kind, watch
+from expander.store.records import (
+    Kind,
+    NewReply,
+    Outcome,
+    RowRecord,
+    StoredReply,
+    post_text,
+)
+from expander.store.schema import (
+    FILE,
+    SCHEMA,
+    add_indexes,
+    check_version,
+    create,
+    finish_swap,
+    log_of,
+    renew,
+    sealed,
+    version_of,
+)
+from expander.store.writing import Group, commit
+
+SYNC_EVERY = 1.0  # seconds: what a power cut may cost
+GATHER = 0.002  # seconds a group waits for company: 1 % of a slot's time where answers take 200 ms
+LOOK_EVERY = 1.0  # seconds between two looks at whether the folder is still there, when nothing is committed meanwhile
+_SHOWN = 80  # characters of a setting that differs
+_JUDGED_ANEW = frozenset({"rules", "format"})  # settings that `filter` changes in a run
+_SETTLE_EVERY = 64  # rows; so many replies at most are looked at in vain when the run is opened again
+
+_MEET = "INSERT OR IGNORE INTO seen VALUES"
+_DONE = """
+SELECT id FROM main.row WHERE id IN (SELECT value FROM json_each(?))
+EXCEPT SELECT id FROM main.row INDEXED BY failed WHERE outcome = 'failed' AND id IN (SELECT value FROM json_each(?))
+"""
+
+ConnectionT = TypeVar("ConnectionT", bound=sqlite3.Connection)
+
+
+class Store:
+    """An open run folder, for one event loop. Use as an async context manager.
+
+    Raises UsageError when another process works on the run or wrote it in another way, StoreError when the folder
+    cannot be used. On leaving, what is queued is committed, and StoreError raised if that fails.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._path = folder / FILE
+        self._group = Group()
+        self._something = asyncio.Event()
+        self._committed = asyncio.Condition()
+        self._in_thread: Group | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+        self._failure: StoreError | None = None
+        self._unsettled: dict[int, None] = {}
+        """Stored replies whose row has no outcome yet, oldest first."""
+        self._rows_kept = 0
+        self._lock = RunLock(folder)
+        self._identity: tuple[int, int] | None = None
+        self._size = 0
+        self._session: asyncio.Task[object] | None = None
+        self._writing: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        advice = "Give another folder with --out."
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{self.folder}: cannot be written: {error.strerror}. {advice}") from error
+        self._lock.acquire("Wait for it, or give this one another --out.", advice)
+        try:
+            self._open()
+        except sqlite3.Error as error:
+            self._lock.release()
+            raise unusable(self._path, error) from error
+        except OSError as error:
+            self._lock.release()
+            raise StoreError(
+                f"{self._path}: cannot be written: {error.strerror}. Make room or mend the folder; or {advice.lower()}"
+            ) from error
+        except BaseException:
+            self._lock.release()
+            raise
+        self._session = asyncio.current_task()
+        self._writing = asyncio.create_task(self._write())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await self.flush()
+        finally:
+            if self._writing is not None:
+                self._writing.cancel()
+                with suppress(asyncio.CancelledError):
+                    await self._writing
+            self._thread.shutdown()
+            self._close()
+            self._lock.release()
+
+    def _close(self) -> None:
+        for name in ("_writer", "_reader", "_seen"):
+            if (connection := getattr(self, name, None)) is not None:
+                with suppress(sqlite3.Error):
+                    connection.close()
+
+    # Opening and closing
+
+    def _open(self) -> None:
+        """Open the run's store, or make one. What is not whole is refused before it is written to."""
+        finish_swap(self._path)
+        is_copy = self._lock.is_copy(identity(self._path))
+        check_files(self._path, is_copy=is_copy)
+        if not self._path.exists():
+            create(self._path)
+        log = log_of(self._path)
+        has_log = log.exists() and log.stat().st_size > 0
+        self._reader = _connect(self._path, Connection)
+        try:
+            version = version_of(self._reader)
+            check_version(self._path, version)
+            whole = self._path.stat().st_size <= CHECKED_WHOLE or (is_copy and has_log)
+            if whole:
+                check_whole(self._path, self._reader)
+            if version != SCHEMA:
+                self._reader.close()
+                console(stderr=True).print(renew(self._path, version), markup=False, soft_wrap=True)
+                self._reader = _connect(self._path, Connection)
+            watch(self._reader, self._path)
+            if whole:
+                check_lines(self._path, self._reader)
+            self._prepare()
+            self._writer = _connect(self._path, sqlite3.Connection)
+            add_indexes(self._writer)
+        except BaseException:
+            self._close()
+            raise
+        self._identity = identity(self._path)
+        self._size = self._path.stat().st_size
+        self._lock.say(self._identity)
+
+    def _prepare(self) -> None:
+        """The posts seen in this session, in a file of their own."""
+        # Nobody else reads these, and they end with the session: no journal, and one transaction that is never committed.
+        self._seen = sqlite3.connect("", isolation_level=None)
+        for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -512"):
+            self._seen.execute(f"PRAGMA {pragma}")
+        self._seen.execute("CREATE TABLE seen (id TEXT PRIMARY KEY, place TEXT) WITHOUT ROWID")
+        self._seen.execute("BEGIN")
+
+    def _check_there(self) -> None:
+        """Raises StoreError when what is written would go to a file that has no name any more."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            found = None
+        if found is None:
+            what = "the folder, or the store in it, was removed while the run was going on"
+        elif (found.st_dev, found.st_ino) != self._identity:
+            what = "another file was put in the store's place while the run was going on"
+        elif found.st_size < self._size:
+            what = "the store was cut while the run was going on"
+        elif not self._lock.holds():
+            what = (
+                "its lock file was removed or replaced while the run was going on, so another process could begin on it"
+            )
+        else:
+            self._size = found.st_size
+            return
+        raise StoreError(
+            f"{self._path}: {what}. Nothing more was sent. Put the folder back or leave it away, and give the same command "
+            "again: it goes on from what is there."
+        )
+
+    def settle_settings(self, settings: Mapping[str, object], kind: Kind = Kind.EXPANSION) -> None:
+        """Write the run's settings and kind, or hold them against those it began with.
+
+        Raises UsageError naming every key that differs: mixing two conditions in one run would spoil both.
+        """
+        stored = self.meta("settings")
+        if stored is not None:
+            check_kind(self.folder, self.meta("kind"), kind)
+        else:
+            self.set_meta("kind", kind)
+            self.set_meta("settings", orjson.dumps(dict(settings), option=orjson.OPT_SORT_KEYS).decode())
+            return
+        before = orjson.loads(stored)
+        now = orjson.loads(orjson.dumps(dict(settings)))
+        differing = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+        if differing:
+            lines = "\n".join(
+                f"  {key}: {_short(before.get(key))} then, {_short(now.get(key))} now" for key in differing
+            )
+            way_on = "Give the settings it began with, or another folder with --out."
+            if _JUDGED_ANEW.issuperset(differing):
+                way_on += (
+                    f" Or have its stored replies judged by these rules, without a request: `filter {self.folder} ...`."
+                )
+            raise UsageError(
+                f"{self.folder}: this run began with other settings, and mixing them would spoil it:\n{lines}\n{way_on}"
+            )
+
+    # Writing
+
+    async def keep_reply(self, reply: NewReply) -> int:
+        """Store a reply, and give its id once it is committed. Raises StoreError."""
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        group = self._open_group()
+        group.replies.append(
+            sealed(
+                *(reply.row_id, reply.generation, time.time(), float(reply.seconds)),
+                *(reply.prompt_tokens, reply.completion_tokens, reply.body),
+            )
+        )
+        group.waiting.append(future)
+        return await future
+
+    def keep_row(self, row: RowRecord) -> None:
+        """Store how a row ended. Lost with the process, it is found again from the row's replies."""
+        reply_id = row.replies[-1] if row.replies else None
+        group = self._open_group()
+        group.rows.append(
+            sealed(
+                *(row.id, row.position, row.post.id, row.sample, row.topic, post_text(row)),
+                *(str(row.outcome), row.rule, row.reason, ",".join(map(str, row.replies)), reply_id, row.reading),
+            )
+        )
+        if row.outcome is not Outcome.FAILED:  # a failed row goes on from the replies it has
+            for reply in row.replies:
+                self._unsettled.pop(reply, None)
+        self._rows_kept += 1
+        if self._rows_kept % _SETTLE_EVERY == 0 and reply_id is not None:
+            # Committed with the row it speaks of, or after it, and so never too early.
+            group.meta["settled"] = str(next(iter(self._unsettled), reply_id + 1) - 1)
+
+    def keep_missing(self, place: Place, kind: str, reason: str) -> None:
+        """Store why a row of the input is no row of the run."""
+        self._open_group().missing.append(sealed(str(place), kind, reason))
+
+    def count(self, key: str, by: int = 1) -> None:
+        """Add to a figure that is kept over all sessions of the run."""
+        self._open_group().tally[key] += by
+
+    def forget_missing(self, file: str) -> None:
+        """Forget what is said of the rows of this file, which is about to be read anew: some may have been mended.
+
+        To be called before anything is queued.
+        """
+        try:
+            self._writer.execute("DELETE FROM missing WHERE rtrim(place, '0123456789') = ?", (f"{file}:",))
+        except sqlite3.Error as error:
+            raise unusable(self._path, error) from error
+
+    def set_meta(self, key: str, value: str) -> None:
+        self._open_group().meta[key] = value
+
+    async def flush(self) -> None:
+        """Return once everything queued so far is committed. Raises StoreError."""
+        self._open_group()
+        mine = self._group
+        while self._failure is None and (mine is self._group or mine is self._in_thread):
+            async with self._committed:
+                await self._committed.wait()
+        if self._failure is not None:
+            raise self._failure
+
+    def check_writing(self) -> None:
+        """Raises the StoreError that writing ended with, if it has."""
+        if self._failure is not None:
+            raise self._failure
+
+    def _open_group(self) -> Group:
+        self.check_writing()
+        self._something.set()
+        return self._group
+
+    async def _write(self) -> None:
+        """Commit groups until cancelled; after a failure, refuse everything with its reason."""
+        loop = asyncio.get_running_loop()
+        synced = 0.0
+        while True:
+            if not await self._has_something():
+                return
+            await asyncio.sleep(GATHER)
+            self._something.clear()
+            group, self._group = self._group, Group()
+            self._in_thread = group
+            sync = time.monotonic() - synced >= SYNC_EVERY
+            try:
+                first = await loop.run_in_executor(self._thread, commit, self._writer, group, sync, self._check_there)
+            except Exception as error:  # noqa: BLE001 - whatever it is, those who wait for this commit must learn of it
+                self._failure = self._failed(error)
+            if sync:
+                synced = time.monotonic()
+            for place, future in enumerate(chain(group.waiting, self._group.waiting if self._failure else ())):
+                if self._failure is None:
+                    self._unsettled[first + place] = None  # also where whoever waited has been cancelled meanwhile
+                if not future.done():
+                    if self._failure is not None:
+                        future.set_exception(self._failure)
+                    else:
+                        future.set_result(first + place)
+            async with self._committed:
+                self._in_thread = None
+                self._committed.notify_all()
+            if self._failure is not None:
+                return
+
+    def _failed(self, error: Exception) -> StoreError:
+        if isinstance(error, StoreError):
+            return error
+        failure = StoreError(
+            f"{self._path}: writing failed: {error}. Nothing stored before is lost. "
+            "Make room or mend the folder, then give the same command again."
+        )
+        failure.__cause__ = error
+        return failure
+
+    async def _has_something(self) -> bool:
+        """Wait for something to commit, with an eye on the folder. False when it is gone: then the session ends.
+
+        Its task is cancelled, for it may be waiting long for an endpoint, and what that answers could not be kept.
+        """
+        while not self._something.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._something.wait(), LOOK_EVERY)
+                break
+            try:
+                self._check_there()
+            except StoreError as error:
+                self._failure = error
+                async with self._committed:
+                    self._committed.notify_all()
+                if self._session is not None:
+                    self._session.cancel()
+                return False
+        return True
+
+    # Reading
+
+    def first_place(self, post_id: str, place: Place) -> str | None:
+        """None when this reading of the input meets the post for the first time, else where it stood before."""
+        return self.first_places([(post_id, place)])[0]
+
+    def first_places(self, met: Sequence[tuple[str, Place]]) -> list[str | None]:
+        """`first_place` of many posts, in their order."""
+        if not met:
+            return []
+        marks = ", ".join(["(?, ?)"] * len(met))
+        values = [value for post_id, place in met for value in (post_id, str(place))]
+        try:
+            new = self._seen.execute(f"{_MEET} {marks} RETURNING id", values).fetchall()
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"{self._path}: noting the posts seen failed: {error}. They are noted in a temporary file: make room "
+                "there, or name another folder with the environment variable SQLITE_TMPDIR."
+            ) from error
+        unmet = {post_id for (post_id,) in new}
+        places: list[str | None] = []
+        for post_id, _ in met:
+            if post_id in unmet:
+                unmet.remove(post_id)
+                places.append(None)
+            else:
+                places.append(self._seen.execute("SELECT place FROM seen WHERE id = ?", (post_id,)).fetchone()[0])
+        return places
+
+    def is_empty(self) -> bool:
+        return self._reader.execute("SELECT 1 FROM reply UNION ALL SELECT 1 FROM row LIMIT 1").fetchone() is None
+
+    def outcome(self, row_id: str) -> Outcome | None:
+        found = self._reader.execute("SELECT outcome FROM row WHERE id = ?", (row_id,)).fetchone()
+        if found is None:
+            return None
+        try:
+            return Outcome(found[0])
+        except ValueError as error:
+            raise damaged(self._path, f"row {row_id} is not as it was written") from error
+
+    def done(self, row_ids: Sequence[str]) -> set[str]:
+        """Those of the rows that are kept or rejected."""
+        ids = orjson.dumps(row_ids).decode()
+        return {row_id for (row_id,) in self._reader.execute(_DONE, (ids, ids))}
+
+    def pending(self) -> dict[str, list[StoredReply]]:
+        """Stored replies of rows without an outcome, oldest first, by row: what the last session left unread."""
+        rows: dict[str, list[StoredReply]] = {}
+        for found in self._reader.execute(
+            "SELECT id, row_id, generation, body FROM reply"
+            " WHERE id > ? AND row_id NOT IN (SELECT id FROM row WHERE row.id = reply.row_id AND outcome <> 'failed')"
+            " ORDER BY id",
+            (int(self.meta("settled") or 0),),
+        ):
+            reply = StoredReply(*found)
+            rows.setdefault(reply.row_id, []).append(reply)
+            self._unsettled[reply.id] = None
+        return rows
+
+    def meta(self, key: str) -> str | None:
+        found = self._reader.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return str(found[0]) if found else None
+
+    def tokens(self) -> tuple[int, int]:
+        """Prompt and completion tokens of every stored reply, as the endpoint counted them.
+
+        Raises StoreError where replies are gone: their numbers follow one another, but for those that a recovery lost.
+        """
+        prompt, completion, there, last = self._reader.execute(
+            "SELECT total(prompt_tokens), total(completion_tokens), count(*), max(id) FROM reply"
+        ).fetchone()
+        check_numbers(self._path, self._reader, there, last)
+        return int(prompt), int(completion)
+
+
+def _connect(path: Path, factory: type[ConnectionT]) -> ConnectionT:
+    connection = sqlite3.connect(
+        path, isolation_level=None, timeout=30, cached_statements=64, check_same_thread=False, factory=factory
+    )
+    assert isinstance(connection, factory)
+    if isinstance(connection, Connection):
+        connection.path = path
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA cache_size = -512")  # KiB; the kernel caches the file anyway, and memory stays flat
+    connection.execute("PRAGMA wal_autocheckpoint = 400")  # pages; a longer one holds the commits behind it up longer
+    return connection
+
+
+def _short(value: object) -> str:
+    text = "nothing" if value is None else orjson.dumps(value).decode()
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
