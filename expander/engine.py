@@ -1,27 +1,30 @@
 """The workers: rows in, stored replies and outcomes out.
 
-A fixed number of workers live as long as the run. Each takes a slot, then a row, sends, stores the reply, judges it.
-Slots bound what is in flight or not yet committed, so a crash repeats at most `concurrency` requests. A worker whose
-row must wait for a retry lets go of its slot while it waits; there are more workers than slots for that reason alone.
+Workers live as long as the run. Each takes a slot, then a row, sends, stores the reply, judges it.
+Slots bound what is in flight or not yet committed, so a crash repeats at most as many requests. A worker whose row must
+wait for a retry lets go of its slot while it waits; there are more workers than slots for that reason alone.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from expander.endpoint import Endpoint, Reply, ReplyContent, Request, read_reply
 from expander.errors import Action, EndpointError, ExpanderError
+from expander.health import Health
 from expander.judging import Answer, Reader
 from expander.pacing import Pace, TokenEstimate
+from expander.passing_over import LOOK_UP_AT_ONCE, Met, looked_up
 from expander.post import Post, Unreadable
 from expander.retry import RATE_LIMITED, RetryPolicy, retrying
 from expander.rows import Maker, Row
 from expander.settings import WorkSettings
+from expander.slots import Slots
 from expander.store import NewReply, Outcome, RowRecord, Store, StoredReply
 from expander.tokens import TYPICAL_REPLY, estimate_tokens
 from filters.rules import OPTIONAL
@@ -38,14 +41,8 @@ _RAMP_EVERY = 0.01  # seconds: 256 in flight after 0.15 s
 EMPTY_REPLY = "empty-reply"  # the rule's name
 EMPTY_REPLIES_ASKED_AGAIN = 2  # it is an endpoint's hiccup, so it is asked for anew even where rules are not
 ABOUT_THE_SUBJECT = frozenset(rule.name for rule in OPTIONAL)  # another reply would speak of the same
-_LOOK_UP_AT_ONCE = 200  # rows already done that are passed over before other tasks get a turn
 
-# When nearly everything fails, stop rather than spend the night on it.
-_FAILURES_WITHOUT_SUCCESS = 20  # attempts, when the run has had no reply at all: most likely a wrong setting
-_FAILURES_SINCE_SUCCESS = 40  # attempts, and at the same time
-_SECONDS_SINCE_SUCCESS = 60.0  # seconds: outlasts a restart of the endpoint
-_ROWS_WATCHED = 200  # finished rows, of which fewer than
-_ROWS_MUST_SUCCEED = 10  # these have a reply
+_LONGEST_NAMED = 10**9  # seconds: what an endpoint asks for may have 300 digits
 
 
 class Stop(StrEnum):
@@ -123,13 +120,16 @@ class Engine:
         """What ended the input before its end, once the rows before it are done."""
         self._fresh = store.is_empty()
         self._pending = store.pending()
-        self._pace = Pace(concurrency=work.concurrency, rpm=work.rpm, tpm=work.tpm)
+        self._pace = Pace(concurrency=work.in_flight, rpm=work.rpm, tpm=work.tpm)
         self._estimate = TokenEstimate(TYPICAL_REPLY, estimate_tokens) if work.tpm else None
         self._policy = RetryPolicy(max_attempts=work.max_attempts, max_wait=work.max_wait, chance=random.Random())
-        self._slots = asyncio.Semaphore(min(_RAMP_STEP, work.concurrency))
+        self._most = work.in_flight
+        self._slots = Slots(min(_RAMP_STEP, self._most))
+        self._raised = asyncio.Event()
         self._intake = asyncio.Lock()
         self._health = Health()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._hire: Callable[[], None] = lambda: None
 
     async def run(self, posts: Iterator[Post | Unreadable]) -> None:
         """Work through the posts.
@@ -137,15 +137,30 @@ class Engine:
         Raises StoreError when the run cannot be written.
         """
         rows = self._pending_rows(posts)
-        workers = min(_WORKERS_PER_SLOT * self._work.concurrency, max(_MOST_WAITING, 2 * self._work.concurrency))
+        ramp = asyncio.create_task(self._ramp())
         try:
             async with asyncio.TaskGroup() as group:
-                self._tasks = [group.create_task(self._worker(rows)) for _ in range(workers)]
-                self._tasks.append(ramp := group.create_task(self._ramp()))
-                await asyncio.wait(self._tasks[:-1], return_when=asyncio.FIRST_EXCEPTION)
-                ramp.cancel()
+
+                def hire() -> None:
+                    wanted = min(_WORKERS_PER_SLOT * self._most, max(_MOST_WAITING, 2 * self._most))
+                    while len(self._tasks) < wanted:
+                        self._tasks.add(group.create_task(self._worker(rows)))
+
+                hire()
+                self._hire = hire
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
+        finally:
+            self._hire = lambda: None
+            ramp.cancel()
+
+    def resize(self, most: int) -> None:
+        """Have so many requests in flight from now on, 1 or more. Those beyond it that are in flight come to their end."""
+        self._most = most
+        self._slots.resize(min(most, self._slots.size))
+        self._raised.set()
+        if self.stopped is None and not self.progress.input_ended:
+            self._hire()
 
     def drain(self, reason: StopReason) -> None:
         """Take no more rows and send nothing more; finish what is in flight."""
@@ -194,37 +209,45 @@ class Engine:
         return None
 
     async def _ramp(self) -> None:
-        for open_slots in range(_RAMP_STEP, self._work.concurrency, _RAMP_STEP):
-            await asyncio.sleep(_RAMP_EVERY)
-            for _ in range(min(_RAMP_STEP, self._work.concurrency - open_slots)):
-                self._slots.release()
+        while True:
+            while self._slots.size < self._most:
+                await asyncio.sleep(_RAMP_EVERY)
+                self._slots.resize(min(self._most, self._slots.size + _RAMP_STEP))
+            self._raised.clear()
+            await self._raised.wait()
 
     def _pending_rows(self, posts: Iterator[Post | Unreadable]) -> Iterator[Row | None]:
         """Rows that need work, with None now and then to let other tasks have a turn."""
         progress = self.progress
         idle = 0
-        for position, post in enumerate(posts):
-            idle += 1
-            for row in self._rows_of(position, post):
-                progress.rows += 1
-                if self._fresh or self._store.outcome(row.id) not in {Outcome.KEPT, Outcome.REJECTED}:
-                    idle = 0
-                    yield row
-                else:
-                    progress.done_before += 1
-            if idle >= _LOOK_UP_AT_ONCE:
+        for batch in looked_up(posts, self._store, self._maker, fresh=self._fresh):
+            idle += len(batch)
+            for met in batch:
+                if met.is_done:
+                    progress.rows += len(met.ids)
+                    progress.done_before += len(met.ids)
+                    continue
+                for row in self._rows_of(met):
+                    progress.rows += 1
+                    if row.id in met.done:
+                        progress.done_before += 1
+                    else:
+                        idle = 0
+                        yield row
+            if idle >= LOOK_UP_AT_ONCE:
                 idle = 0
                 yield None
 
-    def _rows_of(self, position: int, post: Post | Unreadable) -> Iterator[Row]:
+    def _rows_of(self, met: Met) -> Iterator[Row]:
+        post = met.post
         if isinstance(post, Unreadable):
             self._note_unreadable(post)
             return
-        if first := self._store.first_place(post.id, post.place):
+        if met.before is not None:
             self.progress.duplicates += 1
-            self._store.keep_missing(post.place, "duplicate", f"{self._maker.same_as} {first}")
+            self._store.keep_missing(post.place, "duplicate", f"{self._maker.same_as} {met.before}")
             return
-        for row in self._maker.rows(position, post):
+        for row in self._maker.rows(met.position, post):
             if isinstance(row, Unreadable):
                 self._note_unreadable(row)
             else:
@@ -266,19 +289,31 @@ class Engine:
     async def _reply(self, row: Row, generation: int) -> Reply:
         request = Request(row.prompt, row.request_seed(self._request_seed, generation))
         tokens = self._estimate.of(row.prompt) if self._estimate else 0
-        return await retrying(lambda: self._attempt(request, tokens), self._policy, self._rest)
+        refused = False
 
-    async def _attempt(self, request: Request, tokens: int) -> Reply:
+        async def attempt() -> Reply:
+            nonlocal refused
+            try:
+                return await self._attempt(request, tokens, again=refused)
+            except EndpointError as error:
+                refused = error.kind == RATE_LIMITED
+                raise
+
+        return await retrying(attempt, self._policy, self._rest)
+
+    async def _attempt(self, request: Request, tokens: int, *, again: bool) -> Reply:
         progress, pace = self.progress, self._pace
         if not await pace.enter(tokens):
             raise EndpointError("stopped", Action.STOP_RUN, "the run was stopped before this row's request left")
+        self._store.check_writing()  # a slot that a failed commit has set free: what it would ask for could not be kept
         progress.requests += 1
         progress.in_flight += 1
         try:
             reply = await self._endpoint.complete(request)
         except EndpointError as error:
             if error.kind == RATE_LIMITED:
-                pace.refused(error.after)
+                pace.refused(error.after, again=again)
+                self._stop_if_closed()
             else:
                 pace.failed()
             progress.refusals[error.kind] += 1
@@ -408,44 +443,13 @@ class Engine:
             self._health.attempt_failed(error)
             self._stop_if_hopeless()
 
+    def _stop_if_closed(self) -> None:
+        """An endpoint that takes nothing from anybody for longer than a row may wait has closed for the day."""
+        if self._pace.shortest_rest > self._work.max_wait:
+            rest = min(round(self._pace.shortest_rest), _LONGEST_NAMED)
+            why = f"{RATE_LIMITED}: the endpoint refuses every request, and asks to wait {rest:,} s or more."
+            self.drain(StopReason(Stop.PROVIDER, why, "Go on after that time; --max-wait makes rows wait longer."))
+
     def _stop_if_hopeless(self) -> None:
         if why := self._health.hopeless(self.progress.in_flight):
             self.drain(StopReason(Stop.PROVIDER, why, "Check the endpoint; what was stored stays."))
-
-
-class Health:
-    """Notices when nearly everything fails. Being told to slow down is no failure."""
-
-    def __init__(self, clock: Callable[[], float] | None = None) -> None:
-        self._clock = clock or asyncio.get_running_loop().time
-        self._ever = False
-        self._last_success = self._clock()
-        self._failures: Counter[str] = Counter()
-        self._rows: deque[bool] = deque(maxlen=_ROWS_WATCHED)
-
-    def succeeded(self) -> None:
-        self._ever = True
-        if self._failures:
-            self._failures.clear()
-        self._last_success = self._clock()
-
-    def attempt_failed(self, error: EndpointError) -> None:
-        self._failures[f"{error.kind}: {error.detail}"] += 1
-
-    def row_ended(self, *, failed: bool) -> None:
-        self._rows.append(failed)
-
-    def hopeless(self, in_flight: int) -> str | None:
-        """Why going on is no use; None while there is hope, which slow answers still in flight are."""
-        failures = self._failures.total()
-        silence = self._clock() - self._last_success
-        if not self._ever and failures >= max(_FAILURES_WITHOUT_SUCCESS, 4 * in_flight):
-            return f"The first {failures} attempts all failed ({self._worst()})."
-        if failures >= _FAILURES_SINCE_SUCCESS and silence >= _SECONDS_SINCE_SUCCESS:
-            return f"No reply for {silence:.0f} s; {failures} attempts failed since ({self._worst()})."
-        if len(self._rows) == _ROWS_WATCHED and sum(self._rows) > _ROWS_WATCHED - _ROWS_MUST_SUCCEED:
-            return f"{sum(self._rows)} of the last {_ROWS_WATCHED} rows failed."
-        return None
-
-    def _worst(self) -> str:
-        return ", ".join(f"{count} x {what}" for what, count in self._failures.most_common(2))

@@ -5,7 +5,8 @@ stands in front of it and windows are short.
 
 A lone 429 concerns its row alone: the row waits, the others go on. Many in a row mean that the endpoint takes no more
 from anybody. Then everything waits as long as it asked, and from there on requests leave at the rate that it was seen
-to accept, growing slowly until it refuses again.
+to accept, growing slowly until it refuses again. A row that was refused before is no evidence of that: when an input ends,
+such rows alone are left, and all of them may be refused again by an endpoint that would take any other.
 """
 
 from __future__ import annotations
@@ -50,8 +51,10 @@ class Pace:
         self._stopped = False
         self._in_flight = 0
         self._refused_in_a_row = 0
-        self._longest_wait = 0.0
+        self._waits_asked: list[float] = []
         self._paused_until = 0.0
+        self.shortest_rest = 0.0
+        """Seconds that every refusal asked for, or more, when the endpoint was last found to take nothing from anybody."""
         self._accepted = 0
         self._since = time.monotonic()
 
@@ -98,16 +101,23 @@ class Pace:
         self._in_flight -= 1
         self._accepted += 1
         self._refused_in_a_row = 0
-        self._longest_wait = 0.0
+        self._waits_asked.clear()
         self._open.set()
         if self._learned and self._learned.grown(time.monotonic()):
             self._learned_throttle = _throttle(self._learned.rate)
 
-    def refused(self, after: float | None) -> None:
-        """The endpoint answered 429, and asked for that many seconds of rest where it said so."""
+    def refused(self, after: float | None, *, again: bool = False) -> None:
+        """The endpoint answered 429, and asked for that many seconds of rest where it said so.
+
+        `again` says that the same request was refused before.
+        """
         self._in_flight -= 1
+        if again and self._learned is None:
+            if self._in_flight == 0:
+                self._open.set()
+            return
         self._refused_in_a_row += 1
-        self._longest_wait = max(self._longest_wait, min(after or _DEFAULT_PAUSE, _LONGEST_PAUSE))
+        self._waits_asked.append(after or _DEFAULT_PAUSE)
         now = time.monotonic()
         if now < self._paused_until:
             return
@@ -128,18 +138,21 @@ class Pace:
 
     def _rest(self, now: float) -> None:
         first = self._learned is None
+        asked = sorted(self._waits_asked)
+        self.shortest_rest = asked[0]
+        rest = min(asked[len(asked) * 3 // 4], _LONGEST_PAUSE)  # not the longest: one row's own may be without sense
         if self._learned is None:
             # Where nothing was accepted nothing is known, and a guess that is too low would take long to grow.
-            rate = (self._accepted or self._concurrency) / (now - self._since + self._longest_wait)
+            rate = (self._accepted or self._concurrency) / (now - self._since + rest)
         else:
             rate = self._learned.rate * _BACK_OFF
-        self._learned = LearnedRate(rate, now=now + self._longest_wait, settled=not first)
+        self._learned = LearnedRate(rate, now=now + rest, settled=not first)
         self._learned_throttle = _throttle(rate)
-        self._paused_until = now + self._longest_wait
+        self._paused_until = now + rest
         self._since = self._paused_until
         self._accepted = 0
         self._refused_in_a_row = 0
-        self._longest_wait = 0.0
+        self._waits_asked.clear()
         self._open.set()
 
 

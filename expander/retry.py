@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TypeVar
@@ -70,7 +71,8 @@ def failure_of_status(status: int, headers: Mapping[str, str], body: bytes, *, n
 def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
     """Seconds to wait: `retry-after-ms`, or `Retry-After` in seconds or as a date. None when absent or unreadable.
 
-    `headers` must look names up without regard to case; `now` is seconds since the epoch.
+    A date is held against the answer's own `Date`, for a clock that is wrong here would ask too soon or give up; without
+    one, against `now`, in seconds since the epoch. `headers` must look names up without regard to case.
     """
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
@@ -81,8 +83,18 @@ def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
     seconds = _number(value)
     if seconds is not None:
         return seconds
+    then = _moment(value)
+    if then is None:
+        return None
+    answered = _moment(headers.get("date"))
+    return max(0.0, then - (now if answered is None else answered))
+
+
+def _moment(date: str | None) -> float | None:
+    """Seconds since the epoch of an HTTP date, which is in GMT where it names no zone; None where it is none."""
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
+        moment = parsedate_to_datetime(date or "")
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, TypeError, OverflowError):
         return None
 
@@ -94,7 +106,7 @@ def wait_seconds(error: EndpointError, failures: int, chance: random.Random) -> 
     """
     if error.after:
         return error.after * (1 + _JITTER * chance.random()) + 0.05 * chance.random()
-    backoff = min(_BACKOFF_MOST, _BACKOFF_FIRST * 2.0 ** (failures - 1))
+    backoff = min(_BACKOFF_MOST, _BACKOFF_FIRST * 2.0 ** min(failures - 1, 10))  # 2.0 ** 1024 is no float
     return backoff * (1 - _JITTER + 2 * _JITTER * chance.random())
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import orjson
 
@@ -23,6 +23,9 @@ from expander.settings import EndpointSettings, InputSettings, SamplingSettings
 from expander.sources import read_posts
 from filters.privacy import redact
 from prompts import Template, Values, topics
+
+if TYPE_CHECKING:
+    from expander.structured.constraint import Constraint
 
 CLEANING = (REPLACEMENTS, HUG, QA_LIMIT)
 """What cleaning does to a post; part of a row's identity, since it decides what is sent."""
@@ -64,6 +67,10 @@ class Maker(Protocol):
         """The post's rows, none or more, always the same ones; or why it can be none."""
         ...
 
+    def ids(self, post: Post) -> Sequence[str]:
+        """The ids that the post's rows have, without a word of them made where that is possible."""
+        ...
+
 
 class RowMaker:
     """Turns posts into rows under one template, model and sampling."""
@@ -77,6 +84,7 @@ class RowMaker:
         sampling: SamplingSettings,
         endpoint: EndpointSettings,
         inputs: InputSettings,
+        constraint: Constraint | None = None,
     ) -> None:
         self._template = template
         self._samples = sampling.samples
@@ -85,7 +93,11 @@ class RowMaker:
         self._redacts = not inputs.no_redact
         self._condition = hashlib.sha256(
             orjson.dumps(
-                [condition(template, model, sampling, endpoint), CLEANING if self._cleans else None, self._redacts],
+                [
+                    condition(template, model, sampling, endpoint, constraint),
+                    CLEANING if self._cleans else None,
+                    self._redacts,
+                ],
                 option=orjson.OPT_SORT_KEYS,
             )
         ).hexdigest()
@@ -104,8 +116,7 @@ class RowMaker:
                 changes = dict(cleaned.changes)
                 sent = _with_texts(post, cleaned.title, cleaned.description, cleaned.answer)
         question = join_question(sent.title, sent.description)
-        for sample in range(self._samples):
-            row_id = content_id(post.id, self._condition, str(sample))
+        for sample, row_id in enumerate(self.ids(post)):
             topic = self._topic(post.id, sample)
             prompt = self._template.render(Values(question=question, answer=sent.answer, topic=topic or ""))
             yield Row(
@@ -118,6 +129,10 @@ class RowMaker:
                 topic=topic,
                 prompt=prompt,
             )
+
+    def ids(self, post: Post) -> Sequence[str]:
+        """One a sample; also for a post of which cleaning leaves nothing, which makes no row."""
+        return [content_id(post.id, self._condition, str(sample)) for sample in range(self._samples)]
 
     def _topic(self, post_id: str, sample: int) -> str | None:
         """Uniform over the topics; a function of seed, post and sample, so that resuming draws the same."""
@@ -152,12 +167,17 @@ def _with_texts(post: Post, title: str, description: str, answer: str) -> Post:
 
 
 def condition(
-    template: Template, model: str, sampling: SamplingSettings, endpoint: EndpointSettings
+    template: Template,
+    model: str,
+    sampling: SamplingSettings,
+    endpoint: EndpointSettings,
+    constraint: Constraint | None = None,
 ) -> dict[str, object]:
-    """What makes two replies to one post comparable: the template's words, the model, the sampling."""
+    """What makes two replies to one post comparable: the template's words, the model, the sampling, the constraint."""
     settings = asdict(sampling)
     del settings["samples"]  # more samples of the same condition extend a run
-    return {"template": template.sha256, "model": model, **settings, "extra_body": endpoint.body()}
+    forced = {"constrained": constraint.provenance()} if constraint else {}
+    return {"template": template.sha256, "model": model, **settings, "extra_body": endpoint.body(), **forced}
 
 
 def selected_posts(posts: Path | None, inputs: InputSettings, template: Template) -> Iterator[Post | Unreadable]:

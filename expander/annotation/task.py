@@ -77,6 +77,11 @@ class AnnotationMaker:
                 prompt=prompt,
             )
 
+    def ids(self, post: Post) -> Sequence[str]:
+        """One a request. How many there are, the requests themselves tell."""
+        assert isinstance(post, Subject)
+        return [self.row_id(post, number) for number, _ in enumerate(self._task.prompts(post))]
+
     def row_id(self, subject: Subject, number: int) -> str:
         """A hash of what was said, the task with its words, the model, the sampling, and the request's number."""
         return content_id(subject.id, self._condition, str(number))

@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import orjson
 from aiohttp import web
 
 from expander.offline import chat, embeddings, tokens, wire
 from expander.offline.api import MODEL, ApiError, ChatRequest, read_chat, read_embedding, read_json
-from expander.offline.faults import Fault, FaultPlan, parse_faults, uniform
+from expander.offline.faults import WAITS, Fault, FaultPlan, parse_faults, uniform
 from expander.offline.limits import RateLimit, RetryAfter, Waits, retry_after
+from expander.offline.record import Record
 
 LARGEST_REQUEST = 16 * 2**20
 BACKLOG = 4096  # a job opens all its connections at once
 CLOSING_SECONDS = 0.1  # hung requests would otherwise hold the end back for a minute
-REFUSAL_SECONDS = 1.0
-"""The wait that a 429 made by a fault asks for."""
 MESSAGES = {
     400: "The request was refused.",
     401: "The API key is not accepted.",
     403: "This key may not use the model.",
     404: "There is no such model.",
     408: "The request took too long.",
+    409: "The request is at odds with another.",
+    413: "The request is too large.",
     422: "The request could not be processed.",
     500: "The server had an error.",
     502: "Bad gateway.",
@@ -59,14 +62,23 @@ class OfflineSettings:
     """Of an embedding, where the request names no number."""
     retry_after: RetryAfter = "rotate"
     """How a 429 says when to come back."""
+    refusal_wait: float = 1.0
+    """Seconds that a 429 made by a fault asks for, where its form is one that says so."""
+    served: Path | None = None
+    """Where to append a JSON line for each request: see `record`."""
     aliases: tuple[str, ...] = ()
     """Other model names to answer to; a reply still names the rewriter."""
 
 
 def make_app(settings: OfflineSettings) -> web.Application:
-    """The application. Raises ValueError: a fault's spec that cannot be read, shares above 1, a rate of 0 or less."""
+    """The application.
+
+    Raises ValueError: a fault's spec that cannot be read, shares above 1, a rate of 0 or less; OSError where the record
+    cannot be written.
+    """
     endpoint = _Endpoint(settings)
     app = web.Application(client_max_size=LARGEST_REQUEST)
+    app.on_cleanup.append(endpoint.close)
     for prefix in ("/v1", ""):
         app.router.add_post(f"{prefix}/chat/completions", _answered(endpoint.chat))
         app.router.add_post(f"{prefix}/embeddings", _answered(endpoint.embeddings))
@@ -111,7 +123,16 @@ async def _serve(settings: OfflineSettings, host: str, port: int) -> None:
                 loop.add_signal_handler(number, stopped.set)
         sys.stdout.write(f"{MODEL} (rule-based, no language model) answers at {url}; stop it with Ctrl-C.\n")
         sys.stdout.flush()
+        if not _is_loopback(host):
+            sys.stderr.write(f"Warning: {host} lets other machines in, and this endpoint asks nobody for a key.\n")
         await stopped.wait()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _answered(handler: Handler) -> Handler:
@@ -137,7 +158,12 @@ class _Endpoint:
         self._plan = FaultPlan(parse_faults(settings.faults), settings.seed)
         self._limit = RateLimit(settings.rate_limit) if settings.rate_limit is not None else None
         self._waits = Waits(settings.retry_after)
+        self._record = Record(settings.served) if settings.served is not None else None
         self._started = int(time.time())
+
+    async def close(self, _: web.Application) -> None:
+        if self._record:
+            self._record.close()
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         self._admit()
@@ -197,6 +223,8 @@ class _Endpoint:
     def _admit(self) -> None:
         """Raises ApiError 429 at once, before the request is read, as a gateway would."""
         if self._limit is not None and (wait := self._limit.wait()) > 0:
+            if self._record:
+                self._record.note(None, "rate-limit")
             message = "Too many requests a second."
             raise ApiError(429, message, "rate_limit_exceeded", headers=self._waits.next(wait))
 
@@ -206,6 +234,8 @@ class _Endpoint:
         Raises ApiError for a fault that is an error response; for `hang` it never returns.
         """
         fault = self._plan.meet(prompt)
+        if self._record:
+            self._record.note(prompt, fault.kind if fault is not None else None)
         if fault is not None and fault.kind == "hang":
             await wire.hang()
         settings = self._settings
@@ -226,13 +256,9 @@ class _Endpoint:
                 message = "You have used up your quota; check your plan and billing."
                 return ApiError(429, message, "insufficient_quota")
             case "429":
-                headers = self._waits.next(REFUSAL_SECONDS)
-            case "429-seconds":
-                headers = retry_after("seconds", REFUSAL_SECONDS)
-            case "429-date":
-                headers = retry_after("date", REFUSAL_SECONDS)
-            case "429-ms":
-                headers = retry_after("ms", REFUSAL_SECONDS)
+                headers = self._waits.next(self._settings.refusal_wait)
+            case kind if kind in WAITS:
+                headers = retry_after(cast("RetryAfter", kind.removeprefix("429-")), self._settings.refusal_wait)
             case _:
                 return ApiError(status, MESSAGES.get(status, f"An error was asked for: {status}."))
         return ApiError(429, "Too many requests.", "rate_limit_exceeded", headers=headers)

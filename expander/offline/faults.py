@@ -13,12 +13,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-WIRE = frozenset(
-    {"reset", "hang", "hang-body", "trickle", "truncated", "bad-utf8", "html", "content-type"},
-)
+BROKEN_CONNECTION = frozenset({"drop", "reset", "hang", "hang-body", "trickle"})
+"""No whole response comes."""
+TOO_LARGE = frozenset({"oversized", "gzip-bomb"})
+"""A sound body of 80 MiB, or of 256 MiB that travels as 256 kB."""
+WIRE = BROKEN_CONNECTION | TOO_LARGE | {"truncated", "bad-utf8", "html", "content-type"}
 """What goes wrong with the bytes."""
-LIMITS = frozenset({"429-seconds", "429-date", "429-ms", "quota"})
-"""Variants of status 429: `retry-after` in seconds or as a date, `retry-after-ms`, and no money left."""
+WAITS = frozenset(
+    {"429-seconds", "429-date", "429-ms", "429-none", "429-past", "429-negative", "429-garbage", "429-far"}
+)
+"""Status 429 with one form of Retry-After, the last five of no use: absent, gone by, below 0, words, 32 years."""
+LIMITS = WAITS | {"quota"}
+"""Variants of status 429: how it says when to come back, and no money left."""
 CONTENT = frozenset({"empty", "null", "no-choices", "length", "content_filter", "huge"})
 """A sound reply with unusable content."""
 RULES = frozenset(
@@ -42,7 +48,7 @@ RULES = frozenset(
 KINDS = WIRE | LIMITS | CONTENT | RULES
 
 STATUS = re.compile(r"[45]\d\d")
-SPEC = re.compile(r"([a-z0-9_-]+)=(\d*\.?\d+)(?:x(always|\d+))?")
+SPEC = re.compile(r"([a-z0-9_-]+)=(\d++(?:\.\d++)?|\.\d++)(?:x(always|\d+))?")
 EXAMPLE = "Write KIND=SHARE or KIND=SHARExTIMES, such as 429=0.2x2, 500=0.04xalways or rule-no-label=0.1."
 
 
@@ -94,6 +100,11 @@ def parse_faults(specs: Iterable[str]) -> tuple[Fault, ...]:
     return faults
 
 
+def prompt_key(prompt: str) -> bytes:
+    """16 bytes that stand for a prompt wherever its words must not."""
+    return hashlib.blake2b(prompt.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
 def uniform(seed: int, purpose: str, text: str) -> float:
     """A number in [0, 1) that depends on all three and on nothing else."""
     key = f"{purpose}:{seed}".encode()[:64]
@@ -132,7 +143,7 @@ class FaultPlan:
         fault = assigned(self.faults, self.seed, prompt)
         if fault is None or fault.times is None:
             return fault
-        key = hashlib.blake2b(prompt.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        key = prompt_key(prompt)
         hits = self._hits.get(key, 0)
         if hits >= fault.times:
             return None

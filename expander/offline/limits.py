@@ -6,13 +6,14 @@ import itertools
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from typing import Literal
 
-RetryAfter = Literal["rotate", "seconds", "date", "ms", "none"]
-"""How a 429 says when to come back; `rotate` takes seconds, date and milliseconds in turn."""
+RetryAfter = Literal["rotate", "seconds", "date", "ms", "none", "past", "negative", "garbage", "far"]
+"""How a 429 says when to come back; `rotate` takes seconds, date and milliseconds in turn, the last four make no sense."""
 FORMS: tuple[RetryAfter, ...] = ("seconds", "date", "ms")
+NONSENSE: Mapping[RetryAfter, str] = {"negative": "-1", "garbage": "soon", "far": "1000000000"}
 
 
 class Waits:
@@ -26,11 +27,18 @@ class Waits:
 
 
 def retry_after(form: RetryAfter, seconds: float) -> dict[str, str]:
-    """The header, if any, that asks for a wait of at least that long; seconds and dates are whole, so they round up."""
+    """The header, if any, that asks for a wait of at least that long; seconds and dates are whole, so they round up.
+
+    A form that makes no sense asks for something else: an hour ago, -1 s, a word, 1e9 s.
+    """
     if form == "ms":
         return {"retry-after-ms": str(math.ceil(seconds * 1000))}
     if form == "date":
         return {"retry-after": formatdate(math.ceil(time.time() + seconds), usegmt=True)}
+    if form == "past":
+        return {"retry-after": formatdate(time.time() - 3600, usegmt=True)}
+    if form in NONSENSE:
+        return {"retry-after": NONSENSE[form]}
     return {"retry-after": str(math.ceil(seconds))} if form == "seconds" else {}
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 FALLBACK_TURNS = 6  # one above SMILE Appendix B.2's least, for a prompt that states no number
 MOST_TURNS = 20  # SoulChat Figure 2
 
-QUOTED_LABEL = re.compile(r"""["“「『'`]\s*([^"“”「」『』'`\n:：,，。.;；]{1,20}?)\s*([:：] ?)\s?["”」』'`]""")
+QUOTED_LABEL = re.compile(r"""["“「『'`]\s*+([^"“”「」『』'`\n:：,，。.;；]{1,20}?)\s*+([:：] ?)\s?["”」』'`]""")
 # Speakers named without a quoted "label:"; a user's template may only show them at the start of lines.
 KNOWN_PAIRS = (
     ("求助者", "支持者"),
@@ -47,7 +47,7 @@ POST_HEADS = (
 )
 COLON = re.compile(r"(?:\*\*)?[ \t]*([:：] ?)(?:\*\*)?")
 PLACEHOLDER = re.compile(
-    r"(?i)[\s.…。·xX_<>\[\]{}()（）【】*\-]*(?:utterance|\w*utt|内容|发言|文本|\.\.\.)?[\s.…。xX_<>\[\]{}()（）【】*\-]*"
+    r"(?i)[\s.…。·xX_<>\[\]{}()（）【】*\-]*+(?:utterance|\w*utt|内容|发言|文本|\.\.\.)?[\s.…。xX_<>\[\]{}()（）【】*\-]*"
 )
 TOPIC = re.compile(r"""(?i)(?:topic|主题|话题)[^"“「\n]{0,80}["“「]([^"”」\n]{1,80})["”」]""")
 TURN_RANGE = re.compile(

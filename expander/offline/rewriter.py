@@ -31,7 +31,11 @@ ADVISES = re.compile(
 COMFORTS = re.compile(
     r"感受|理解|心疼|不容易|难过|委屈|辛苦|陪|拥抱|难受|understand|sorry|hard for you|feel|brave|pain", re.IGNORECASE
 )
-ENGLISH_SENTENCE = re.compile(r"[A-Za-z]+(?:[ ,']+[A-Za-z]+){2,}|[A-Za-z]{2,}(?:[ ,']+[A-Za-z]+)+\s*[.!?]")
+# Three words in a run, or two that a sign closes. Begun at a word's first letter only: at every letter of a word without end it
+# would take the square of its length.
+ENGLISH_SENTENCE = re.compile(
+    r"(?<![A-Za-z])(?:[A-Za-z]++(?:[ ,']++[A-Za-z]++){2}|[A-Za-z]{2,}+[ ,']++[A-Za-z]++\s*+[.!?])"
+)
 SKILLS = (
     (re.compile(r"听|讲述|描述|hear|listen"), "倾听", "listening"),
     (re.compile(r"理解|明白|感受|understand|feel"), "理解", "understanding"),

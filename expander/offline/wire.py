@@ -5,11 +5,22 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from typing import NoReturn
+import zlib
+from functools import cache
+from typing import TYPE_CHECKING, NoReturn
 
 from aiohttp import web
 
+if TYPE_CHECKING:
+    from zlib import _Compress
+
 DRIP_SECONDS = 0.2
+OVERSIZED = 80 * 2**20
+"""Bytes of white space after the body of an `oversized` reply: beyond what a client should take."""
+BOMB = 256 * 2**20
+"""Bytes of white space before the body of a `gzip-bomb`, which makes a thousandth of that of them."""
+BLANKS = b" " * 2**20
+GZIP = 31  # zlib's window bits for a gzip header and trailer
 HTML = b"<!DOCTYPE html><html><head><title>502</title></head><body><h1>Bad gateway</h1></body></html>\n"
 JSON = "application/json"
 
@@ -34,6 +45,14 @@ async def delivered(request: web.Request, body: bytes, content_type: str, kind: 
             return web.Response(body=body, content_type="text/plain", charset="utf-8")
         case "reset":
             return await _reset(request, body, content_type)
+        case "drop":
+            _cut_off(request)
+            return web.Response()
+        case "oversized":
+            return await _oversized(request, body, content_type)
+        case "gzip-bomb":
+            bomb = await asyncio.to_thread(_bomb, body)
+            return web.Response(body=bomb, content_type=content_type, headers={"Content-Encoding": "gzip"})
         case "hang-body":
             response = await _begun(request, len(body), content_type)
             await hang()
@@ -51,11 +70,8 @@ async def _begun(request: web.Request, length: int, content_type: str) -> web.St
     return response
 
 
-async def _reset(request: web.Request, body: bytes, content_type: str) -> web.StreamResponse:
-    """Half of the body, then RST: with a linger of 0 seconds the kernel resets instead of closing in good order."""
-    response = await _begun(request, len(body), content_type)
-    await response.write(body[: len(body) // 2])
-    await asyncio.sleep(0.01)
+def _cut_off(request: web.Request) -> None:
+    """RST instead of an end in good order: that is what the kernel does with a linger of 0 seconds."""
     transport = request.transport
     if transport is not None:
         connection = transport.get_extra_info("socket")
@@ -63,6 +79,39 @@ async def _reset(request: web.Request, body: bytes, content_type: str) -> web.St
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         if isinstance(transport, asyncio.WriteTransport):
             transport.abort()
+
+
+async def _oversized(request: web.Request, body: bytes, content_type: str) -> web.StreamResponse:
+    """The body, sound as JSON, with white space behind it that nobody should read to its end; no length is named."""
+    response = web.StreamResponse(headers={"Content-Type": content_type})
+    await response.prepare(request)
+    await response.write(body)
+    for _ in range(OVERSIZED // len(BLANKS)):
+        await response.write(BLANKS)
+    await response.write_eof()
+    return response
+
+
+@cache
+def _packed_blanks() -> tuple[_Compress, bytes]:
+    """Half a second of work, done once: a compressor that has taken the white space, and what it gave."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, GZIP)
+    return packer, b"".join(packer.compress(BLANKS) for _ in range(BOMB // len(BLANKS)))
+
+
+def _bomb(body: bytes) -> bytes:
+    """One valid gzip member: white space, then the body."""
+    packer, packed = _packed_blanks()
+    tail = packer.copy()
+    return packed + tail.compress(body) + tail.flush()
+
+
+async def _reset(request: web.Request, body: bytes, content_type: str) -> web.StreamResponse:
+    """Half of the body, then RST."""
+    response = await _begun(request, len(body), content_type)
+    await response.write(body[: len(body) // 2])
+    await asyncio.sleep(0.01)
+    _cut_off(request)
     return response
 
 

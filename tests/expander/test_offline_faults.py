@@ -7,8 +7,10 @@ import contextlib
 import json
 import re
 import time
+import zlib
 from email.utils import parsedate_to_datetime
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -16,7 +18,18 @@ import pytest
 
 import prompts
 from expander.offline.app import OfflineSettings, serving
-from expander.offline.faults import KINDS, RULES, Fault, FaultPlan, assigned, parse_fault, parse_faults
+from expander.offline.faults import (
+    BROKEN_CONNECTION,
+    KINDS,
+    RULES,
+    TOO_LARGE,
+    Fault,
+    FaultPlan,
+    assigned,
+    parse_fault,
+    parse_faults,
+    prompt_key,
+)
 from expander.offline.reading import read_prompt
 from expander.offline.rewriter import rewrite
 from expander.offline.spoiling import SPOILERS
@@ -154,7 +167,7 @@ def test_every_rule_has_its_spoiler() -> None:
     assert set(SPOILERS) == RULES
 
 
-@pytest.mark.parametrize("kind", [*sorted(KINDS - {"hang", "hang-body", "trickle", "reset"} - RULES), "429", "500"])
+@pytest.mark.parametrize("kind", [*sorted(KINDS - BROKEN_CONNECTION - TOO_LARGE - RULES), "429", "500"])
 def test_a_sporadic_fault_heals_on_the_next_try(kind: str) -> None:
     first, second = met(f"{kind}=1", times=2)
     assert second.status == 200
@@ -180,6 +193,27 @@ def test_429_says_when_to_come_back_in_three_forms() -> None:
         assert got.headers["retry-after-ms"] == "1000"
     [none] = met("429=1", retry_after="none")
     assert not {"retry-after", "retry-after-ms"} & set(none.headers)
+
+
+@pytest.mark.parametrize(
+    ("kind", "header"), [("none", None), ("negative", "-1"), ("garbage", "soon"), ("far", "1000000000")]
+)
+def test_429_says_something_useful(kind: str, header: str | None) -> None:
+    [got] = met(f"429-{kind}=1")
+    assert got.status == 429
+    assert got.headers.get("retry-after") == header
+    assert "retry-after-ms" not in got.headers
+
+
+def test_429_names_a_date_to_come() -> None:
+    [got] = met("429-past=1")
+    assert parsedate_to_datetime(got.headers["retry-after"]).timestamp() < time.time() - 3000
+
+
+def test_a_fault_asks_for_another_wait_than_the_settings() -> None:
+    [seconds], [ms] = met("429-seconds=1", refusal_wait=7), met("429-ms=1", refusal_wait=0.25)
+    assert seconds.headers["retry-after"] == "7"
+    assert ms.headers["retry-after-ms"] == "250"
 
 
 def test_quota_is_a_429_that_no_wait_heals() -> None:
@@ -253,6 +287,38 @@ def test_reset_comes_in_mid_body() -> None:
     assert 0 < len(body) < int(promised.group(1))
 
 
+def test_drop_sends_something() -> None:
+    assert on_the_socket("drop=1") == (b"", "reset")
+
+
+def test_oversized_is_not_a_sound_reply_of_eighty_megabytes() -> None:
+    [got] = met("oversized=1")
+    assert len(got.body) > 80 * 2**20
+    assert got.choice["message"]["content"] == rewrite(PROMPT, 1)
+
+
+def test_a_bomb_is_large_on_the_way_or_small_on_arrival() -> None:
+    """Read as it comes, it is small; unpacked to its end, it is one sound reply after 256 MiB of white space."""
+
+    async def ask() -> Got:
+        settings = OfflineSettings(faults=("gzip-bomb=1",))
+        async with serving(settings) as url, aiohttp.ClientSession(auto_decompress=False) as session:
+            return await post(session, url)
+
+    got = asyncio.run(ask())
+    assert got.headers["content-encoding"] == "gzip"
+    packed = got.body
+    assert len(packed) < 2**19
+    reader, size, last = zlib.decompressobj(31), 0, b""
+    while packed:
+        last = (last + reader.decompress(packed, 2**20))[-(2**20) :]
+        size += 2**20
+        packed = reader.unconsumed_tail
+    assert reader.eof  # the checksum was right
+    assert 256 * 2**20 <= size <= 260 * 2**20
+    assert json.loads(last)["choices"][0]["message"]["content"] == rewrite(PROMPT, 1)
+
+
 def test_hang_sends_nothing() -> None:
     assert on_the_socket("hang=1") == (b"", "open")
 
@@ -283,6 +349,27 @@ def test_a_server_with_hung_requests_closes_at_once() -> None:
         return took
 
     assert asyncio.run(hang()) < 2
+
+
+def test_the_record_misses_a_request_or_quotes_a_prompt(tmp_path: Path) -> None:
+    served = tmp_path / "served.jsonl"
+    met("500=1x2", times=3, served=served)
+    met("500=1", times=2, served=served, rate_limit=1)
+    lines = [json.loads(line) for line in served.read_text().splitlines()]
+    key = prompt_key(PROMPT).hex()
+    assert [(line["prompt"], line["met"]) for line in lines] == [
+        *((key, met) for met in ("500", "500", None)),
+        (key, "500"),
+        (None, "rate-limit"),
+    ]
+    times = [line["at"] for line in lines[:3]]
+    assert times == sorted(times)
+    assert "室友" not in served.read_text()
+
+
+def test_a_record_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="nowhere"):
+        met("500=1", served=tmp_path / "nowhere" / "served.jsonl")
 
 
 def test_faults_of_the_wire_hit_embeddings_and_those_of_content_pass() -> None:

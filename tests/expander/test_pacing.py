@@ -210,6 +210,47 @@ def test_an_endpoint_that_asks_for_no_rest_gets_none() -> None:
     assert asked <= 30
 
 
+def test_rows_refused_again_at_the_end_are_taken_for_saturation() -> None:
+    """Sixty rows, each refused twice for 0.3 s, and nothing beside them: two waits and no pause of all."""
+
+    async def row(pace: Pace, slots: asyncio.Semaphore, *, sick: bool) -> None:
+        for refusal in range(3):
+            async with slots:
+                assert await pace.enter(0)
+                await asyncio.sleep(0.01)
+                if refusal == 2 or not sick:
+                    pace.accepted()
+                    return
+                pace.refused(0.3, again=refusal > 0)
+            await asyncio.sleep(0.3)
+
+    async def work() -> float:
+        pace, slots = Pace(concurrency=8), asyncio.Semaphore(8)
+        started = time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            for number in range(300):
+                group.create_task(row(pace, slots, sick=number % 5 == 0))
+        return time.monotonic() - started
+
+    assert run(work(), within=20) < 3.0
+
+
+def test_one_row_that_asks_for_long_holds_all() -> None:
+    async def work() -> tuple[float, float]:
+        pace = Pace(concurrency=12)
+        for _ in range(12):
+            assert await pace.enter(0)
+        for number in range(12):
+            pace.refused(1e9 if number == 5 else 0.2)
+        started = time.monotonic()
+        assert await pace.enter(0)
+        return time.monotonic() - started, pace.shortest_rest
+
+    waited, shortest = run(work(), within=5)
+    assert 0.15 <= waited < 2.0
+    assert shortest == 0.2
+
+
 def test_nobody_wakes_a_worker_that_comes_after_the_pause() -> None:
     async def work() -> bool:
         pace = Pace(concurrency=4)

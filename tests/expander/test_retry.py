@@ -176,6 +176,27 @@ def test_retry_after_is_misread(headers: dict[str, str], seconds: float | None) 
     assert retry_after(CIMultiDict(headers), now=NOW) == seconds
 
 
+@pytest.mark.parametrize("wrong", [-3600.0, 0.0, 3600.0], ids=["slow", "right", "fast"])
+def test_a_clock_that_is_wrong_here_changes_a_wait(wrong: float) -> None:
+    headers = CIMultiDict({"Retry-After": formatdate(NOW + 7, usegmt=True), "Date": formatdate(NOW, usegmt=True)})
+    assert retry_after(headers, now=NOW + wrong) == 7.0
+
+
+def test_an_unreadable_date_of_the_answer_hides_retry_after() -> None:
+    headers = CIMultiDict({"Retry-After": formatdate(NOW + 7, usegmt=True), "Date": "today"})
+    assert retry_after(headers, now=NOW) == 7.0
+
+
+def test_a_date_without_a_zone_is_local_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Shanghai")
+    time.tzset()
+    try:
+        assert retry_after({"retry-after": "Fri Jun 13 15:00:00 2025"}, now=1_749_826_800 - 4) == 4.0
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 def test_a_date_names_another_instant_east_of_greenwich() -> None:
     assert retry_after({"retry-after": "Fri, 13 Jun 2025 23:00:00 +0800"}, now=1_749_826_800 - 4) == 4.0
 

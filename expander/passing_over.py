@@ -1,0 +1,70 @@
+"""What is done already is passed over before anything is made of it.
+
+A run that goes on meets every post of its input again. To clean a post, look for personal data in it and render its prompt
+takes longer than to read it, so a post whose rows all have an outcome is known by their ids alone, many posts to a look
+into the store: `benchmarks/long_run.py` measures how long a run of a million rows takes to its first new request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
+
+from expander.errors import ExpanderError
+from expander.post import Post, Unreadable
+from expander.rows import Maker
+from expander.store import Store
+
+LOOK_UP_AT_ONCE = 200  # posts; some 5 ms, after which other tasks get a turn
+
+Item = TypeVar("Item")
+
+
+class Met(NamedTuple):
+    """A row of the input, and what is known of it."""
+
+    position: int
+    post: Post | Unreadable
+    before: str | None
+    """Where the same post stood earlier in this input."""
+    ids: Sequence[str]
+    """Its rows'; none for a row that is no post."""
+    done: frozenset[str]
+    """Of these and its neighbours', the rows that are kept or rejected."""
+
+    @property
+    def is_done(self) -> bool:
+        return self.before is None and bool(self.ids) and self.done.issuperset(self.ids)
+
+
+def looked_up(posts: Iterable[Post | Unreadable], store: Store, maker: Maker, *, fresh: bool) -> Iterator[list[Met]]:
+    """The input in its order, with what is known of it. In a fresh run nothing is done, and no row is read ahead.
+
+    Raises what `posts` raises, once all that came before it was given; StoreError as `Store.first_places`.
+    """
+    for batch in _batches(enumerate(posts), 1 if fresh else LOOK_UP_AT_ONCE):
+        read = [post for _, post in batch if isinstance(post, Post)]
+        before = iter(store.first_places([(post.id, post.place) for post in read]))
+        ids = [() if fresh or isinstance(post, Unreadable) else maker.ids(post) for _, post in batch]
+        done = frozenset(() if fresh else store.done([each for several in ids for each in several]))
+        yield [
+            Met(position, post, next(before) if isinstance(post, Post) else None, rows, done)
+            for (position, post), rows in zip(batch, ids, strict=True)
+        ]
+
+
+def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """So many at once; what was read before an error is given before it is raised."""
+    batch: list[Item] = []
+    try:
+        for item in items:
+            batch.append(item)
+            if len(batch) >= size:
+                yield batch
+                batch = []
+    except ExpanderError:
+        if batch:
+            yield batch
+        raise
+    if batch:
+        yield batch
