@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.config import Env, Yaml
 
+from expander.command_secrets import secrets_in, silence_libraries, without_secrets
 from expander.commands import asking, corpora
 from expander.commands.ablate import ablate
 from expander.commands.batching import batch_app
-from expander.consoles import console
+from expander.commands.recovering import recover
+from expander.consoles import console, printable
 from expander.errors import ExpanderError, UsageError
 from expander.settings import (
     EndpointSettings,
@@ -22,6 +26,8 @@ from expander.settings import (
     OfflineKnobs,
     RuleSettings,
     SamplingSettings,
+    StructuredSettings,
+    VllmSettings,
     WorkSettings,
 )
 
@@ -32,12 +38,15 @@ app = App(
     name="run.py",
     help="Turn single-turn counselling posts into multi-turn dialogues.",
     help_epilogue="Options come from the command line, then EXPANDER_... in the environment, then --config FILE.yaml.",
+    suppress_keyboard_interrupt=False,  # `main` answers it: with its exit code, and with the command that goes on
 )
+app.meta.suppress_keyboard_interrupt = False
 prompt_app = App(name="prompt", help="Look at prompt templates.")
 app.command(prompt_app)
 for command in (corpora.audit, corpora.dedup, corpora.export, corpora.report, corpora.agree, asking.annotate):
     app.command(command)
 app.command(ablate)
+app.command(recover)
 app.command(batch_app)
 
 _JOB = Group("Job", sort_key=0)
@@ -57,10 +66,13 @@ def expand(
     work: WorkSettings = WorkSettings(),  # noqa: B008
     rules: RuleSettings = RuleSettings(),  # noqa: B008
     offline: OfflineKnobs = OfflineKnobs(),  # noqa: B008
+    vllm: VllmSettings = VllmSettings(),  # noqa: B008
+    structured: StructuredSettings = StructuredSettings(),  # noqa: B008
 ) -> int:
     """Make dialogues from posts. The same command again goes on where the last one stopped.
 
     Example: `run.py expand posts.json --template smile --base-url https://api.openai.com/v1 --model gpt-4o-mini`
+    or, on a machine with a GPU, `run.py expand posts.json --vllm Qwen/Qwen2.5-7B-Instruct --structured regex`
 
     Exit codes: 0 complete, 1 a bug, 2 wrong usage or an unusable file or folder, 3 finished with rows that failed,
     4 stopped by the provider or a budget, 130 interrupted.
@@ -88,6 +100,8 @@ def expand(
         work=work,
         rules=rules,
         offline=offline,
+        vllm=vllm,
+        structured=structured,
     )
     if dry_run:
         return jobs.dry_run(job, console=console())
@@ -160,6 +174,8 @@ def serve_offline(
     rate_limit: float | None = None,
     fault: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
     seed: int = 0,
+    refusal_wait: float = 1.0,
+    served: Path | None = None,
 ) -> int:
     """Serve the embedded offline endpoint to clients of any kind. It is a rule-based baseline, no language model.
 
@@ -174,17 +190,28 @@ def serve_offline(
     rate_limit: float
         Requests a second before it answers 429.
     fault: tuple[str, ...]
-        A fault by share of the prompts, such as `500=0.05`, `truncated=0.1`, `429=0.2x2`, `hang=0.01xalways`.
+        A fault by share of the prompts, such as `500=0.05`, `truncated=0.1`, `429=0.2x2`, `hang=0.01xalways`. Kinds: any
+        status from 400 to 599; 429-seconds, -date, -ms, -none, -past, -negative, -garbage, -far; quota; drop, reset, hang,
+        hang-body, trickle; truncated, bad-utf8, html, content-type, oversized, gzip-bomb; empty, null, no-choices, length,
+        content_filter, huge; rule-... (docs/endpoints.md).
     seed: int
         Decides which prompts the faults hit.
+    refusal_wait: float
+        Seconds of Retry-After in a 429 that is a fault.
+    served: Path
+        Append a JSON line for each request: when, a hash of its prompt, and the fault it met.
     """
     from expander.offline.app import OfflineSettings, serve
 
     try:
-        settings = OfflineSettings(latency=latency, rate_limit=rate_limit, faults=fault, seed=seed)
+        settings = OfflineSettings(
+            latency=latency, rate_limit=rate_limit, faults=fault, seed=seed, refusal_wait=refusal_wait, served=served
+        )
         serve(settings, host, port)
     except ValueError as error:
         raise UsageError(str(error)) from error
+    except OSError as error:
+        raise UsageError(f"The endpoint cannot be served: {error}.") from error
     return 0
 
 
@@ -260,6 +287,8 @@ def prompt_try(
     sampling: SamplingSettings = SamplingSettings(),  # noqa: B008
     rules: RuleSettings = RuleSettings(),  # noqa: B008
     offline: OfflineKnobs = OfflineKnobs(),  # noqa: B008
+    vllm: VllmSettings = VllmSettings(),  # noqa: B008
+    structured: StructuredSettings = StructuredSettings(),  # noqa: B008
 ) -> int:
     """Send one post through a template: its prompt, the reply, how it is read, the verdict. Nothing is stored.
 
@@ -289,6 +318,8 @@ def prompt_try(
         work=WorkSettings(),
         rules=rules,
         offline=offline,
+        vllm=vllm,
+        structured=structured,
     )
     return try_prompt(job, post, console=console(), status=console(stderr=True))
 
@@ -304,18 +335,26 @@ def _with_config(
     config: Path
         A YAML file of options: `temperature: 0.7`.
     """
-    layers: list[Env | Yaml] = [Env("EXPANDER_", command=False)]
-    if config is not None:
-        if not config.is_file():
-            raise UsageError(f"--config {config}: there is no such file.")
-        layers.append(Yaml(str(config), use_commands_as_keys=False))
-    app.config = layers
+    app.config = layers(config)
     return int(app(tokens, exit_on_error=False, print_error=False, result_action="return_value") or 0)
+
+
+def layers(config: Path | None) -> list[Env | Yaml]:
+    """Where options come from beside the command line. Raises UsageError for a file that holds no settings."""
+    found: list[Env | Yaml] = [Env("EXPANDER_", command=False)]
+    if config is not None:
+        from expander.settings_file import check_settings_file
+
+        check_settings_file(config)
+        found.append(Yaml(str(config), use_commands_as_keys=False))
+    return found
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    silence_libraries()
+    answer_sigterm()
     try:
         code = int(app.meta(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0)
     except BrokenPipeError:
@@ -324,39 +363,36 @@ def main(arguments: list[str] | None = None) -> None:
         code = 0
     except (CycloptsError, ExpanderError) as error:
         code = _USAGE
-        _complain(str(error))
+        _complain(str(error), arguments)
     except KeyboardInterrupt:
         code = 130
     except Exception as error:  # noqa: BLE001 - the last resort: a bug ends in one line and an exit code
         if _is_template_error(error):
             code = _USAGE
-            _complain(str(error))
+            _complain(str(error), arguments)
         else:
             code = _BUG
             import traceback
 
             # Frames and lines of ours, never the values in them: those hold posts and replies.
             traceback.print_tb(error.__traceback__)
-            _complain(f"{type(error).__name__}: this is a bug. What was stored before it is safe.")
+            _complain(f"{type(error).__name__}: this is a bug. What was stored before it is safe.", arguments)
     if code and arguments[:1] in (["expand"], ["annotate"], ["ablate"], ["batch"]):
         advice = "Once that is put right, to go on" if code == _USAGE else "To go on"
         print(f"{advice}: {continuation(arguments)}", file=sys.stderr)  # noqa: T201
     sys.exit(code)
 
 
+def answer_sigterm() -> None:
+    """Let SIGTERM do as Ctrl-C does, outside the workers too: end with 130 and the way to go on."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
 def continuation(arguments: list[str]) -> str:
-    """The command that goes on with a run: the same one. Literal header values are left out: they may be secrets."""
-    shown = []
-    previous = ""
-    for argument in arguments:
-        text = argument
-        if previous == "--header" or argument.startswith("--header="):
-            name, _, value = argument.rpartition("=") if "=env:" not in argument else (argument, "", "env:")
-            text = argument if value.startswith("env:") else f"{name}=..."
-        shown.append(text)
-        previous = argument
+    """The command that goes on with a run: the same one, without what may be a secret in it."""
     program = "dialogue-expander" if Path(sys.argv[0]).name == "dialogue-expander" else f"python {sys.argv[0]}"
-    return f"{program} {shlex.join(shown)}"
+    return printable(f"{program} {shlex.join(without_secrets(arguments))}")
 
 
 def _is_template_error(error: Exception) -> bool:
@@ -365,5 +401,7 @@ def _is_template_error(error: Exception) -> bool:
     return isinstance(error, TemplateError)
 
 
-def _complain(message: str) -> None:
-    print(message, file=sys.stderr)  # noqa: T201
+def _complain(message: str, arguments: list[str]) -> None:
+    for secret in secrets_in(arguments):  # an option that is none, or a value that cannot be read, is quoted
+        message = message.replace(secret, "...")
+    print(printable(message), file=sys.stderr)  # noqa: T201

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -17,6 +18,9 @@ from rich.text import Text
 from expander.engine import Progress
 from expander.results import DIALOGUES, REJECTED, Funnel
 from expander.settings import WorkSettings
+
+if TYPE_CHECKING:
+    from expander.vllm_server.feeding import Feeder
 
 _LIVE_EVERY = 0.25  # seconds
 _PLAIN_EVERY = 10.0  # seconds between lines where nobody looks at a terminal
@@ -108,6 +112,16 @@ def _block(progress: Progress, shown: Mapping[str, str]) -> RenderableType:
     head = Text.assemble((shown["done"], "bold"), f" rows   {shown['rate']}   ETA {shown['ETA']}")
     bar = ProgressBar(total=progress.total_rows or None, completed=progress.finished + progress.done_before, width=60)
     return Group(head, bar, grid) if progress.total_rows else Group(head, grid)
+
+
+def fed_line(feeder: Feeder) -> str:
+    """What the job's own server made of the requests."""
+    served = feeder.served
+    rate = "no prompt was looked up in it" if served.hit_rate is None else f"{served.hit_rate:.1%} of prompt tokens"
+    return (
+        f"vLLM: {served.prompt_tokens:,} prompt and {served.generation_tokens:,} generated tokens; prefix cache: {rate}; "
+        f"{served.preemptions:,} preemptions; {feeder.state.concurrency} requests in flight at the end."
+    )
 
 
 def summary(folder: Path, funnel: Funnel, work: WorkSettings) -> RenderableType:

@@ -71,7 +71,9 @@ class EmbeddingSettings:
         if not whole:
             raise UsageError("The embeddings' URL is none: give a whole one, such as https://api.openai.com/v1.")
         if parts.username or parts.password:
-            raise UsageError(f"The embeddings' URL holds credentials: put the key into ${self.api_key_env}.")
+            raise UsageError("The embeddings' URL holds credentials: put the key into an environment variable.")
+        if parts.query or parts.fragment:
+            raise UsageError("The embeddings' URL: give it without a query (from ? on).")
 
 
 class NotEmbedded(NamedTuple):
@@ -236,19 +238,26 @@ class _Asking:
         # Half of a surrogate pair cannot be sent.
         clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
 
+        refused_before = False
+
         async def attempt() -> list[Vector]:
+            nonlocal refused_before
             async with self._slots:
-                return await self._paced(clean)
+                try:
+                    return await self._paced(clean, again=refused_before)
+                except EndpointError as error:
+                    refused_before = error.kind == RATE_LIMITED
+                    raise
 
         return await retrying(attempt, self._policy, asyncio.sleep)
 
-    async def _paced(self, texts: list[str]) -> list[Vector]:
+    async def _paced(self, texts: list[str], *, again: bool) -> list[Vector]:
         await self._pace.enter(0)
         try:
             found = await self._attempt(texts)
         except EndpointError as error:
             if error.kind == RATE_LIMITED:
-                self._pace.refused(error.after)
+                self._pace.refused(error.after, again=again)
             else:
                 self._pace.failed()
             raise

@@ -6,35 +6,38 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import IntEnum
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Protocol
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 import uvloop
 from rich.console import Console
 
-from expander.display import cost, duration, summary, watch
+from expander.consoles import printable
+from expander.display import cost, duration, fed_line, summary, watch
 from expander.endpoint import Endpoint
 from expander.engine import Engine, Stop, StopReason
 from expander.errors import UsageError
 from expander.judging import Judge, Reader
-from expander.openai_endpoint import OpenAIEndpoint, compose
-from expander.post import Post, Unreadable
+from expander.loop_lag import LoopLag
+from expander.post import MOST_NAMED, Post, Unreadable
 from expander.results import REJECTED, funnel, write_results
 from expander.rows import Maker, Row, RowMaker, condition, selected_posts
+from expander.service import Service, ServiceSettings, feeding, serving
 from expander.settings import (
     EndpointSettings,
     InputSettings,
     OfflineKnobs,
     RuleSettings,
     SamplingSettings,
+    StructuredSettings,
+    VllmSettings,
     WorkSettings,
     run_folder,
 )
@@ -42,10 +45,13 @@ from expander.sources.length import count_lines
 from expander.store import Store, read_only
 from expander.stored_run import rules_text, stored_run, template_text
 from expander.tokens import TYPICAL_REPLY, estimate_tokens
+from expander.vllm_server.supervise import LOG
 from filters.rules import RuleSet
 from prompts import Template, load
 
-OFFLINE_MODEL = "offline-extractive"
+if TYPE_CHECKING:
+    from expander.structured.constraint import Constraint
+
 _OFFLINE_SEED = 0
 
 
@@ -73,16 +79,22 @@ class Job:
     work: WorkSettings
     rules: RuleSettings
     offline: OfflineKnobs
+    vllm: VllmSettings = field(default_factory=VllmSettings)
+    structured: StructuredSettings = field(default_factory=StructuredSettings)
+    constraint: Constraint | None = None
+    """What `structured` came to at the endpoint: known once it has been asked (`constrained`)."""
+
+    @property
+    def where(self) -> ServiceSettings:
+        return ServiceSettings(endpoint=self.endpoint, vllm=self.vllm, offline=self.offline)
 
     @property
     def is_offline(self) -> bool:
-        return self.endpoint.base_url is None
+        return self.where.is_offline
 
     @property
     def model(self) -> str:
-        if self.endpoint.model is not None and not self.is_offline:
-            return self.endpoint.model
-        return OFFLINE_MODEL
+        return self.where.model
 
     @property
     def folder(self) -> Path:
@@ -101,20 +113,16 @@ class Job:
         return self.rules.rule_set()
 
     def maker(self) -> RowMaker:
-        return RowMaker(self.loaded_template(), self.model, self.settled_sampling(), self.endpoint, self.inputs)
+        return RowMaker(
+            self.loaded_template(), self.model, self.settled_sampling(), self.endpoint, self.inputs, self.constraint
+        )
 
     def selected(self) -> Iterator[Post | Unreadable]:
         return selected_posts(self.posts, self.inputs, self.loaded_template())
 
     def check(self) -> None:
         """Raises UsageError for an option that would only be read once the run is under way."""
-        from expander.offline.faults import parse_faults
-
-        self.endpoint.headers()
-        try:
-            parse_faults(self.offline.offline_fault)
-        except ValueError as error:
-            raise UsageError(f"--offline-fault: {error}") from error
+        self.where.check()
 
     def settings(self) -> dict[str, object]:
         """What must not change within a run.
@@ -126,6 +134,7 @@ class Job:
         template, inputs = self.loaded_template(), self.inputs
         return {
             **condition(template, self.model, self.settled_sampling(), self.endpoint),
+            **({"constrained": self.constraint.described()} if self.constraint else {}),
             "template_name": template.name,
             "format": asdict(template.format),
             "rules": self.rule_set().fingerprint(),
@@ -140,16 +149,15 @@ class Job:
     def provenance(self) -> dict[str, object]:
         """What every dialogue says of where it comes from."""
         template = self.loaded_template()
-        host = urlsplit(self.endpoint.base_url).hostname if self.endpoint.base_url else None
         return {
             "generator": f"dialogue-expander {program_version()}",
-            "endpoint": host or OFFLINE_MODEL,
+            "endpoint": self.where.place,
             "model": self.model,
             "template": template.name,
             "template_source": template.source,
             "template_sha256": template.sha256,
             "sampling": {name: value for name, value in asdict(self.settled_sampling()).items() if name != "samples"},
-            "constrained": False,
+            "constrained": self.constraint.provenance() if self.constraint else False,
         }
 
 
@@ -174,9 +182,17 @@ async def _expand(job: Job, console: Console, status: Console) -> Exit:
     job.check()
     posts = job.selected()
     first = next(posts, None)
-    async with endpoint_url(job) as base_url, session(job, base_url) as engine:
+    say = partial(status.print, markup=False, highlight=False, soft_wrap=True)
+    async with (
+        opened(job) as store,
+        serving(job.where, log=job.folder / LOG, told=say) as service,
+        session(await constrained(job, service, say), store, service, told=say) as engine,
+        feeding(service, job.work, engine) as feeder,
+    ):
         fraction = _Fraction(_chained(first, posts), job.posts)
         counting = asyncio.create_task(fraction.count())
+        lag = LoopLag()
+        listening = asyncio.create_task(lag.listen())
         watching = asyncio.create_task(
             watch(status, engine.progress, job.work, lambda: engine.tokens_spent, partial(fraction.total_rows, engine))
         )
@@ -184,12 +200,16 @@ async def _expand(job: Job, console: Console, status: Console) -> Exit:
             with signals([engine], status):
                 await engine.run(fraction.posts())
         finally:
-            for task in (watching, counting):
+            for task in (watching, counting, listening):
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
-    finish(job)
+    finish(job.folder)
     end = _report(job, engine, console, status)
+    if (late := lag.told()) is not None:
+        say(late)
+    if feeder is not None:
+        say(fed_line(feeder))
     if engine.source_error is not None:
         raise engine.source_error
     return end
@@ -212,56 +232,83 @@ class EngineMaker(Protocol):
 
 
 @asynccontextmanager
-async def session(job: Job, base_url: str, make: EngineMaker = Engine) -> AsyncIterator[Engine]:
-    """The job's run, open and ready to work: its settings held against those it began with, its endpoint connected.
+async def opened(job: Job) -> AsyncIterator[Store]:
+    """The job's run, locked, with settings that may go on with it. On leaving, everything queued is stored.
 
-    On leaving, everything queued is stored. Raises UsageError and StoreError as `Store` does, and UsageError for settings
-    that differ.
+    Raises StoreError as `Store` does, and UsageError for settings that differ: before a model is loaded for them.
     """
-    template, settings = job.loaded_template(), job.settings()
+    settings = job.settings()
     async with Store(job.folder) as store:
         if job.posts is not None:
             store.forget_missing(str(job.posts))
-        store.settle_settings(settings)
-        store.set_meta("template", template_text(template))
-        store.set_meta("provenance", orjson.dumps(job.provenance()).decode())
-        store.set_meta("rules", rules_text(job.rule_set()))
-        composed = compose(
-            base_url=base_url, model=job.model, endpoint=job.endpoint, sampling=job.sampling, system=template.system
-        )
-        async with OpenAIEndpoint(
-            composed, connections=job.work.concurrency, attempt_timeout=job.endpoint.attempt_timeout
-        ) as endpoint:
-            yield make(
-                store=store,
-                endpoint=endpoint,
-                maker=job.maker(),
-                judge=Judge(template, job.rule_set()),
-                work=job.work,
-                request_seed=job.settled_sampling().request_seed,
-                spent=store.tokens(),
-            )
+        if (before := store.meta("settings")) is not None:
+            # The constraint is known once the endpoint has been asked; until then it counts as the one of before.
+            unknown = {name: value for name, value in orjson.loads(before).items() if name == "constrained"}
+            store.settle_settings({**settings, **unknown})
+        yield store
 
 
-def finish(job: Job) -> None:
-    """Write what the run's folder holds for its reader. Raises StoreError."""
-    write_results(job.folder, Judge(job.loaded_template(), job.rule_set()), job.provenance())
+async def constrained(job: Job, service: Service, say: Callable[[str], None]) -> Job:
+    """The job with the constraint that its endpoint takes. Raises UsageError where it takes none and none is no choice."""
+    if job.structured.structured == "off":
+        return job
+    from expander.structured.settling import settle
+
+    found = await settle(
+        job.structured,
+        template=job.loaded_template(),
+        rules=job.rule_set(),
+        urls=service.urls,
+        model=job.model,
+        endpoint=service.keyed(job.endpoint),
+        sampling=job.sampling,
+        say=say,
+    )
+    return replace(job, constraint=found)
 
 
 @asynccontextmanager
-async def endpoint_url(job: Job) -> AsyncIterator[str]:
-    """Where the job's requests go; the embedded endpoint is started where no other is named."""
-    if job.endpoint.base_url is not None:
-        yield job.endpoint.base_url
-        return
-    from expander.offline.app import OfflineSettings, serving
+async def session(
+    job: Job,
+    store: Store,
+    service: Service,
+    make: EngineMaker = Engine,
+    *,
+    told: Callable[[str], None] = lambda _: None,
+) -> AsyncIterator[Engine]:
+    """The job's opened run, ready to work: its settings held against those it began with, its endpoint connected.
 
-    knobs = job.offline
-    settings = OfflineSettings(
-        latency=knobs.offline_latency, rate_limit=knobs.offline_rate_limit, faults=knobs.offline_fault
-    )
-    async with serving(settings) as base_url:
-        yield base_url
+    Raises UsageError for settings that differ.
+    """
+    template = job.loaded_template()
+    store.settle_settings(job.settings())
+    store.set_meta("template", template_text(template))
+    store.set_meta("provenance", orjson.dumps(job.provenance()).decode())
+    store.set_meta("rules", rules_text(job.rule_set()))
+    async with service.connected(
+        model=job.model,
+        endpoint=job.endpoint,
+        sampling=job.sampling,
+        system=template.system,
+        connections=service.most_in_flight(job.work),
+        constrained=job.constraint.body() if job.constraint else None,
+        told=told,
+    ) as endpoint:
+        yield make(
+            store=store,
+            endpoint=endpoint,
+            maker=job.maker(),
+            judge=Judge(template, job.rule_set()),
+            work=job.work,
+            request_seed=job.settled_sampling().request_seed,
+            spent=store.tokens(),
+        )
+
+
+def finish(folder: Path) -> None:
+    """Write what the run's folder holds for its reader. Raises StoreError."""
+    run = stored_run(folder)
+    write_results(folder, Judge(run.template, run.rules), run.provenance)
 
 
 class signals:  # noqa: N801 - a context manager that reads as a clause
@@ -271,11 +318,13 @@ class signals:  # noqa: N801 - a context manager that reads as a clause
         self._engines = engines
         self._status = status
         self._asked = 0
+        self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             with suppress(NotImplementedError, RuntimeError):  # not the main thread, or no Unix
+                self._before[number] = signal.getsignal(number)
                 loop.add_signal_handler(number, self._ask)
 
     def __exit__(self, *_: object) -> None:
@@ -283,6 +332,7 @@ class signals:  # noqa: N801 - a context manager that reads as a clause
         for number in (signal.SIGINT, signal.SIGTERM):
             with suppress(NotImplementedError, RuntimeError):
                 loop.remove_signal_handler(number)
+                signal.signal(number, self._before[number])  # the loop leaves the system's own behind
 
     def _ask(self) -> None:
         self._asked += 1
@@ -368,11 +418,14 @@ def dry_run(job: Job, *, console: Console) -> Exit:
         for row in (post,) if isinstance(post, Unreadable) else maker.rows(position, post):
             if isinstance(row, Unreadable):
                 unreadable += 1
-                console.print(f"{row.place}: {row.reason}", markup=False, highlight=False)
+                if unreadable <= MOST_NAMED:
+                    console.print(printable(f"{row.place}: {row.reason}"), markup=False, highlight=False)
                 continue
             first = first or row
             rows += 1
             prompt_tokens += estimate_tokens(row.prompt)
+    if unreadable > MOST_NAMED:
+        console.print(f"... and {unreadable - MOST_NAMED:,} more rows that cannot be read.")
     if first is None:
         raise UsageError("No post to expand: every row of the input was unreadable.")
     console.rule("first prompt")
@@ -401,8 +454,3 @@ def program_version() -> str:
         return version("dialogue-expander")
     except PackageNotFoundError:
         return "uninstalled"
-
-
-def printable(text: str) -> str:
-    """Text from data made safe for a terminal: control characters, escape sequences first of all, become visible."""
-    return "".join(c if c in "\n\t" or c.isprintable() or c == "\u3000" else f"\\x{ord(c):02x}" for c in text)

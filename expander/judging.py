@@ -10,6 +10,7 @@ import orjson
 from expander.endpoint import ReplyContent
 from expander.post import Post
 from expander.rows import Row
+from expander.structured.json_reply import labelled_text
 from filters.dialogue import Dialogue, Rejection, Role, Verdict
 from filters.risk import find_risk, find_risk_in, kinds, points_to_help
 from filters.rules import Context, RuleSet, judge
@@ -75,10 +76,11 @@ class Judge:
         find_risk_in("")  # compiles the word lists now, rather than while the first replies wait
 
     def verdict(self, post: Post, reply: ReplyContent) -> Verdict:
-        context = Context(answer=post.answer or None, template_text=self._template.prompt)
-        return judge(
-            reply.text, self._template.format, finish_reason=reply.finish_reason, context=context, rules=self._rules
-        )
+        said_in_post = f"{post.title}\n{post.description}\n{post.answer}"
+        context = Context(answer=post.answer or None, template_text=self._template.prompt, post=said_in_post)
+        fmt = self._template.format
+        said = labelled_text(reply.text, fmt)
+        return judge(said, fmt, finish_reason=reply.finish_reason, context=context, rules=self._rules)
 
     def answer(self, row: Row, reply: ReplyContent, generation: int) -> Answer:
         verdict = self.verdict(row.post, reply)

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context, parent_process
+from multiprocessing import active_children, get_context, parent_process, resource_tracker
 from typing import Protocol, TypeVar
 
 _MOST_PROCESSES = 8  # beyond, the one that writes is what takes the time
@@ -40,7 +40,8 @@ def mapping(*, alone: bool) -> Iterator[Mapping]:
     def spread(work: Callable[[Batch], Done], batches: Iterable[Batch], /) -> Iterator[Done]:
         waiting: deque[Future[Done]] = deque()
         for batch in batches:
-            waiting.append(pool.submit(work, batch))
+            with _no_interrupt_for_children():
+                waiting.append(pool.submit(work, batch))
             if len(waiting) > 2 * processes:
                 yield waiting.popleft().result()
         while waiting:
@@ -48,8 +49,26 @@ def mapping(*, alone: bool) -> Iterator[Mapping]:
 
     try:
         yield spread
+    except BaseException:
+        for child in active_children():
+            child.terminate()  # nobody wants what it is at, and whoever pressed Ctrl-C would wait for it
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _no_interrupt_for_children() -> Iterator[None]:
+    """Processes started meanwhile never see Ctrl-C: it would end them with a traceback before `_end_with_the_parent` runs."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # it would let signals through again when it starts
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end_with_the_parent() -> None:

@@ -20,6 +20,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 import orjson
 
+from expander.echoes import Echoes, of_headers
 from expander.endpoint import Reply, Request, read_reply
 from expander.errors import Action, EndpointError, UsageError
 from expander.retry import failure_of_status
@@ -27,7 +28,9 @@ from expander.settings import EndpointSettings, SamplingSettings
 
 _NO_KEY = "EMPTY"  # what vLLM's own clients send to a server that asks for no key
 _PROMPT = "\x00prompt\x00"
-_BODY_LIMIT = 64 * 2**20  # bytes; no dialogue is near it, and a body without end must not fill the memory
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})  # a proxy elsewhere would look for them on its own machine
+_LARGE = 4 * 2**20  # bytes; longer bodies are read one at a time, so that memory is not the limit for each in flight
+_BODY_LIMIT = 16 * 2**20  # bytes; no dialogue is near it, and a body without end must not fill the memory
 
 
 class Composed(NamedTuple):
@@ -37,6 +40,8 @@ class Composed(NamedTuple):
     headers: Mapping[str, str]
     before: bytes
     after: bytes
+    echoes: Echoes
+    """What no answer may bring back."""
 
 
 def compose(
@@ -93,7 +98,7 @@ def compose(
     before, _, after = request.content.partition(orjson.dumps(_PROMPT))
     if not after.endswith(b"}"):
         raise UsageError("The openai package composed a request this program cannot fill. Please report its version.")
-    return Composed(str(request.url), kept, before, after[:-1])
+    return Composed(str(request.url), kept, before, after[:-1], of_headers(kept, endpoint.secret_headers()))
 
 
 def _key(variable: str) -> str:
@@ -114,6 +119,7 @@ class OpenAIEndpoint:
         self._composed = composed
         self._connections = connections
         self._attempt_timeout = attempt_timeout
+        self._one_large = asyncio.Lock()
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -142,7 +148,7 @@ class OpenAIEndpoint:
                 asyncio.timeout(self._attempt_timeout),
                 self._session.post(self._composed.url, data=filled, allow_redirects=False) as response,
             ):
-                body = await self._read(response)
+                body = self._composed.echoes.removed(await self._read(response))
                 status, headers = response.status, response.headers
         except TimeoutError as error:
             raise EndpointError(
@@ -165,23 +171,29 @@ class OpenAIEndpoint:
         seed = b"" if request.seed is None else b',"seed":%d' % request.seed
         return b"".join((*parts, seed, b"}"))
 
-    @staticmethod
-    async def _read(response: aiohttp.ClientResponse) -> bytes:
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         compressed = "content-encoding" in response.headers  # then its length says nothing of what it becomes
-        if not compressed and response.content_length is not None and response.content_length <= _BODY_LIMIT:
+        if not compressed and response.content_length is not None and response.content_length <= _LARGE:
             return await response.read()
         body = bytearray()
         async for chunk in response.content.iter_any():
             body += chunk
-            if len(body) > _BODY_LIMIT:
-                raise EndpointError("broken-reply", Action.RETRY, f"a body of more than {_BODY_LIMIT} bytes")
+            if len(body) > _LARGE:
+                break
+        else:
+            return bytes(body)
+        async with self._one_large:
+            async for chunk in response.content.iter_any():
+                body += chunk
+                if len(body) > _BODY_LIMIT:
+                    raise EndpointError("broken-reply", Action.RETRY, f"a body of more than {_BODY_LIMIT} bytes")
         return bytes(body)
 
 
 def _proxy_of(url: str) -> str | None:
-    """The proxy that the environment (HTTPS_PROXY, NO_PROXY ...) names for this URL."""
+    """The proxy that the environment (HTTPS_PROXY, NO_PROXY ...) names for this URL; none for this machine's own servers."""
     parts = urlsplit(url)
-    if proxy_bypass(parts.netloc):
+    if parts.hostname in _LOOPBACK or proxy_bypass(parts.netloc):
         return None
     return getproxies().get(parts.scheme)
 

@@ -43,6 +43,10 @@ class Redaction(NamedTuple):
     end: int
 
 
+MOST_NAMED = 20
+"""Unreadable rows that a dry run names, one a line; past these it counts them. A file that is wrong throughout has millions."""
+
+
 class Unreadable(NamedTuple):
     """A row that could not become a post; the rows around it go on."""
 

@@ -8,12 +8,14 @@ from rich.console import Console
 
 import prompts
 from expander.cleaning import QA_LIMIT
+from expander.consoles import printable
 from expander.errors import UsageError
-from expander.job import Exit, printable
+from expander.job import Exit
 from expander.tokens import TYPICAL_REPLY, estimate_tokens
 from prompts import TemplateError, Values, parse, published
 from prompts.findings import Finding, Severity
 from prompts.linting import lint
+from prompts.small_file import read_small
 
 CONTEXT = 4096
 """Tokens that prompt and reply share at the smallest model in use here: gpt-3.5-turbo's in SMILE §3.1."""
@@ -48,12 +50,14 @@ def findings(path: Path) -> list[Finding]:
         message = "its name does not end in .yaml, so `--template` would look for a published template"
         found.append(Finding("file-name", Severity.ERROR, None, message, "Rename it."))
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = read_small(path)
     except UnicodeDecodeError as error:
         message = f"byte {error.start} is no UTF-8"
         return [*found, Finding("unreadable", Severity.ERROR, None, message, "Save the file as UTF-8.")]
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise UsageError(f"{path}: cannot be read as a template: {error}.") from error
     return [*found, *lint(text, name=path.stem), *_length(text, path.stem)]
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from expander.consoles import printable
 from expander.errors import UsageError
-from expander.job import OFFLINE_MODEL, printable
 from expander.post import Unreadable
 from expander.rows import Row, RowMaker, selected_posts
+from expander.service import OFFLINE_MODEL
 from expander.settings import EndpointSettings, InputSettings, SamplingSettings
 from prompts import Template, load
 

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import uvloop
 from rich.console import Console
 
-from expander.endpoint import Reply, Request
+from expander.consoles import printable
+from expander.endpoint import Endpoint, Reply, Request
 from expander.errors import EndpointError
-from expander.job import Exit, Job, endpoint_url, printable
+from expander.job import Exit, Job, constrained
 from expander.judging import Judge
-from expander.openai_endpoint import OpenAIEndpoint, compose
 from expander.prompt_preview import chosen_row
 from expander.retry import RetryPolicy, retrying
 from expander.rows import Row
+from expander.service import serving
 from expander.tokens import estimate_tokens
 from filters.dialogue import Span, Verdict
 
@@ -79,7 +82,7 @@ def _with_posts(job: Job, post: str | None) -> Job:
 async def _ask(job: Job, row: Row, status: Console) -> _Tried:
     attempts = 0
     request = Request(row.prompt, row.request_seed(job.settled_sampling().request_seed, 0))
-    async with _endpoint(job) as endpoint:
+    async with _endpoint(job, partial(_say, status)) as endpoint:
 
         async def attempt() -> Reply:
             nonlocal attempts
@@ -96,17 +99,19 @@ async def _ask(job: Job, row: Row, status: Console) -> _Tried:
 
 
 @asynccontextmanager
-async def _endpoint(job: Job) -> AsyncIterator[OpenAIEndpoint]:
+async def _endpoint(job: Job, say: Callable[[str], None]) -> AsyncIterator[Endpoint]:
     """The endpoint of a run with these settings, for one request."""
-    async with endpoint_url(job) as base_url:
-        composed = compose(
-            base_url=base_url,
+    async with serving(job.where, log=Path(os.devnull), told=say) as service:
+        job = await constrained(job, service, say)
+        async with service.connected(
             model=job.model,
             endpoint=job.endpoint,
             sampling=job.sampling,
             system=job.loaded_template().system,
-        )
-        async with OpenAIEndpoint(composed, connections=1, attempt_timeout=job.endpoint.attempt_timeout) as endpoint:
+            connections=1,
+            constrained=job.constraint.body() if job.constraint else None,
+            told=say,
+        ) as endpoint:
             yield endpoint
 
 

@@ -26,6 +26,8 @@ _COUNT = Parameter(validator=Number(gte=0))
 _SEED = Parameter(validator=Number(gte=-(2**63), lt=2**63))  # what JSON readers agree on
 _SHARE = Parameter(validator=Number(gt=0, lte=1))
 _MANY = Parameter(negative="", show_default=False)
+_SECRETS = frozenset({"api_key", "apikey", "key", "token", "access_token", "authorization", "password", "secret"})
+_CONCURRENCY = 32  # requests: below the limits of small hosted plans, and enough to hide one reply's latency
 
 
 @Parameter(name="*", group=Group("Input", sort_key=1))
@@ -60,7 +62,7 @@ class InputSettings:
     def shard_of(self) -> tuple[int, int] | None:
         if self.shard is None:
             return None
-        match = re.fullmatch(r"(\d+)/(\d+)", self.shard)
+        match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", self.shard)
         if not match or not 1 <= int(match[1]) <= int(match[2]):
             raise UsageError(f"--shard {self.shard!r}: give it as i/N with 1 <= i <= N, such as 1/4.")
         return int(match[1]), int(match[2])
@@ -71,8 +73,9 @@ class InputSettings:
 class EndpointSettings:
     """Where requests go. Without a base URL, the embedded offline endpoint answers."""
 
-    base_url: str | None = None
-    """Any OpenAI-compatible endpoint, such as https://api.openai.com/v1 or http://127.0.0.1:8000/v1."""
+    base_url: Annotated[tuple[str, ...], _MANY] = ()
+    """Any OpenAI-compatible endpoint, such as https://api.openai.com/v1 or http://127.0.0.1:8000/v1. Given several times, the
+    endpoints share the load; one that does not answer is left out for a while."""
     model: str | None = None
     """The model's name at that endpoint."""
     api_key_env: str = "OPENAI_API_KEY"
@@ -85,10 +88,18 @@ class EndpointSettings:
     """Seconds one request may take from sending to the last byte."""
 
     def __post_init__(self) -> None:
-        if self.base_url is None:
-            return
+        if self.api_key_env and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", self.api_key_env):
+            raise UsageError("--api-key-env: give the name of an environment variable, never the key itself.")
+        for url in self.base_url:
+            self._check(url)
+        if len(set(self.base_url)) < len(self.base_url):
+            raise UsageError("--base-url: the same URL twice. It would get twice its share.")
+        if self.base_url and self.model is None:
+            raise UsageError("--base-url needs --model: the name of the model at that endpoint.")
+
+    def _check(self, url: str) -> None:
         try:
-            parts = urlsplit(self.base_url)
+            parts = urlsplit(url)
             whole = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
         except ValueError:  # brackets or a port that make no sense
             whole = None
@@ -99,13 +110,25 @@ class EndpointSettings:
                 "--base-url holds credentials. URLs end up in logs and process lists: "
                 f"put the key into ${self.api_key_env}, or a header into --header Name=env:VARIABLE."
             )
-        if self.model is None:
-            raise UsageError("--base-url needs --model: the name of the model at that endpoint.")
+        if parts.query or parts.fragment:
+            raise UsageError(
+                "--base-url: give it without a query (from ? on). A key belongs into "
+                f"${self.api_key_env}, any other parameter into --extra-body or --header."
+            )
+
+    def hosts(self) -> str:
+        """The endpoints' host names, for a reader; empty where no URL is given."""
+        return ", ".join(dict.fromkeys(urlsplit(url).hostname or "" for url in self.base_url))
 
     def headers(self) -> dict[str, str]:
         """Extra headers with their secrets looked up. Never store or print what this returns."""
         pairs = (_pair(entry, "=", "--header", "X-Team=research") for entry in self.header)
         return {name: _secret(name, value) for name, value in pairs}
+
+    def secret_headers(self) -> tuple[str, ...]:
+        """Names of the headers whose values come out of a variable."""
+        pairs = (_pair(entry, "=", "--header", "X-Team=research") for entry in self.header)
+        return tuple(name for name, value in pairs if value.startswith("env:"))
 
     def body(self) -> dict[str, Any]:
         if self.extra_body is None:
@@ -118,7 +141,33 @@ class EndpointSettings:
             raise UsageError("--extra-body: give a JSON object, such as '{\"top_k\": 20}'.")
         if clash := body.keys() & {"model", "messages", "stream", "n", "seed"}:
             raise UsageError(f"--extra-body may not set {', '.join(sorted(clash))}: the job sets that itself.")
+        if secret := {name for name in body if name.lower().replace("-", "_") in _SECRETS}:
+            raise UsageError(
+                f"--extra-body may not set {', '.join(sorted(secret))}: a run keeps its settings, and never a key. "
+                "Put it into a variable and name that: --header Name=env:VARIABLE."
+            )
         return body
+
+
+@Parameter(name="*", group=Group("Local vLLM", sort_key=2))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VllmSettings:
+    """A server that the job starts itself, instead of an endpoint that is there already."""
+
+    vllm: str | None = None
+    """A model for vLLM to serve: a folder, or a name on the Hugging Face hub. The job starts the server, feeds and stops it."""
+    vllm_arg: Annotated[tuple[str, ...], _MANY, Parameter(allow_leading_hyphen=True)] = ()
+    """Arguments for `vllm serve`, split as a shell would: `--vllm-arg="--max-model-len 8192"`; may be given several times."""
+    vllm_executable: str | None = None
+    """The vllm executable, of another environment for instance [default: this environment's, or the PATH's]."""
+
+    def __post_init__(self) -> None:
+        if self.vllm is None and self.vllm_arg:
+            raise UsageError("--vllm-arg needs --vllm: the model to serve.")
+        if self.vllm_arg:
+            from expander.vllm_server.command import split_arguments
+
+            split_arguments(self.vllm_arg)
 
 
 @Parameter(name="*", group=Group("Sampling", sort_key=3))
@@ -145,8 +194,9 @@ class SamplingSettings:
 class WorkSettings:
     """How hard the endpoint is worked, and when to stop."""
 
-    concurrency: Annotated[int, _POSITIVE] = 32
-    """Most requests in flight; also the most that a crash can make the next run send again."""
+    concurrency: Annotated[int | None, _POSITIVE] = None
+    """Most requests in flight; also the most that a crash can make the next run send again [default: 32; with --vllm found
+    from what the server says, 1024 at most]."""
     rpm: Annotated[float | None, _POSITIVE] = None
     """The endpoint's quota of requests a minute; 95 % of it is used."""
     tpm: Annotated[float | None, _POSITIVE] = None
@@ -173,6 +223,11 @@ class WorkSettings:
             raise UsageError("Give both --price-in and --price-out, or neither.")
         if self.max_cost is not None and self.price_in is None:
             raise UsageError("--max-cost needs --price-in and --price-out: without prices the cost is unknown.")
+
+    @property
+    def in_flight(self) -> int:
+        """Requests in flight to begin with, and throughout where nothing else finds a number."""
+        return self.concurrency or _CONCURRENCY
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
         """In `currency`; None when no price is configured."""

@@ -9,9 +9,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from expander.consoles import printable
 from expander.display import summary
 from expander.errors import UsageError
-from expander.job import printable, stored_judge
+from expander.job import stored_judge
 from expander.results import Result, funnel, results
 from expander.settings import WorkSettings
 from expander.store import Outcome, read_only

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import orjson
 import yaml
@@ -15,8 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from expander.errors import UsageError
 from expander.job import Job
 from expander.rows import condition
-from expander.settings import EndpointSettings, SamplingSettings, WorkSettings
+from expander.settings import EndpointSettings, SamplingSettings, VllmSettings, WorkSettings
 from prompts import published
+from prompts.small_file import read_small
+from prompts.yaml_errors import FILE_ERRORS
 
 ARMS = "arms"
 """The folder of the arms' runs, within the ablation's."""
@@ -37,9 +39,14 @@ class _ArmEntry(BaseModel):
     template: str
     name: str | None = None
     model: str | None = None
-    base_url: str | None = None
+    base_url: str | tuple[str, ...] | None = None
     api_key_env: str | None = None
     extra_body: dict[str, Any] | None = None
+    structured: Literal["off", "regex", "grammar", "json"] | None = None
+    structured_shortest: Annotated[int | None, Field(gt=0)] = None
+    structured_longest: Annotated[int | None, Field(ge=0)] = None
+    structured_most_turns: Annotated[int | None, Field(gt=0)] = None
+    structured_analysis: Annotated[int | None, Field(ge=0)] = None
     temperature: Annotated[float | None, Field(ge=0, le=2)] = None
     top_p: Annotated[float | None, Field(gt=0, le=1)] = None
     max_tokens: Annotated[int | None, Field(gt=0)] = None
@@ -57,6 +64,13 @@ class _ArmFile(BaseModel):
 _OF_ENDPOINT = ("base_url", "model", "api_key_env")
 _OF_SAMPLING = ("temperature", "top_p", "max_tokens", "stop", "request_seed")
 _OF_WORK = ("price_in", "price_out")
+_OF_CONSTRAINT = (
+    "structured",
+    "structured_shortest",
+    "structured_longest",
+    "structured_most_turns",
+    "structured_analysis",
+)
 
 
 def arms_of(
@@ -104,8 +118,8 @@ def _entry(given: str, model: str | None) -> _ArmEntry:
 
 def _read(path: Path) -> tuple[_ArmEntry, ...]:
     try:
-        document = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        document = yaml.safe_load(read_small(path))
+    except FILE_ERRORS as error:
         raise UsageError(f"--arm-config {path}: cannot be read. Give a YAML file in UTF-8.") from error
     try:
         return _ArmFile.model_validate(document).arms
@@ -122,8 +136,13 @@ def _job(common: Job, entry: _ArmEntry, endpoint: EndpointSettings, name: str) -
         changed = own(_OF_ENDPOINT)
         if entry.extra_body is not None:
             changed["extra_body"] = orjson.dumps(entry.extra_body).decode()
+        if isinstance(url := changed.get("base_url"), str):
+            changed["base_url"] = (url,)
+        vllm = VllmSettings() if "base_url" in changed else common.vllm  # an arm may be served elsewhere
         return replace(
             common,
+            vllm=vllm,
+            structured=replace(common.structured, **own(_OF_CONSTRAINT)),
             template=entry.template,
             endpoint=replace(endpoint, **changed),
             sampling=replace(common.sampling, **own(_OF_SAMPLING)),
@@ -146,7 +165,11 @@ def _same(one: Job, other: Job) -> bool:
 
 
 def _condition(job: Job) -> dict[str, object]:
-    return condition(job.loaded_template(), job.model, job.settled_sampling(), job.endpoint)
+    forced = asdict(job.structured) if job.structured.structured != "off" else None
+    return {
+        **condition(job.loaded_template(), job.model, job.settled_sampling(), job.endpoint),
+        "structured": forced,
+    }
 
 
 def shared_work(work: WorkSettings, arms: int) -> list[WorkSettings]:
@@ -154,10 +177,10 @@ def shared_work(work: WorkSettings, arms: int) -> list[WorkSettings]:
 
     Budgets are left out: they bound all arms together (`budget.Budget`). Raises UsageError where an arm would get nothing.
     """
-    each, rest = divmod(work.concurrency, arms)
+    each, rest = divmod(work.in_flight, arms)
     if not each:
         raise UsageError(
-            f"--concurrency {work.concurrency} is too low for {arms} arms, which go on at once: give at least {arms}."
+            f"--concurrency {work.in_flight} is too low for {arms} arms, which go on at once: give at least {arms}."
         )
     return [
         replace(

@@ -35,7 +35,7 @@ def identity(arms: Sequence[Arm]) -> dict[str, object]:
     return {
         "schema": SCHEMA,
         "order": [arm.name for arm in arms],
-        "arms": {arm.name: {**arm.job.settings(), "folder": arm.job.folder.name} for arm in arms},
+        "arms": {arm.name: {**arm.job.settings(), **_structured(arm), "folder": arm.job.folder.name} for arm in arms},
         "posts": {"fingerprint": found.hexdigest(), "count": posts},
         "protocol": {
             "samples": job.sampling.samples,
@@ -84,7 +84,16 @@ def settings_of(arm: Arm) -> dict[str, object]:
         "model": arm.job.model,
         **{name: value for name, value in sampling.items() if name != "samples" and value not in (None, ())},
         **({"extra_body": arm.job.endpoint.extra_body} if arm.job.endpoint.extra_body else {}),
+        **_structured(arm),
     }
+
+
+def _structured(arm: Arm) -> dict[str, object]:
+    """What was asked for in decoding; what came of it at the endpoint stands in the arm's own run."""
+    settings = arm.job.structured
+    if settings.structured == "off":
+        return {}
+    return {name: value for name, value in asdict(settings).items() if value not in (None, False)}
 
 
 def _flat(value: object, key: str = "") -> list[tuple[str, object]]:

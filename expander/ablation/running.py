@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, closing, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -16,9 +17,11 @@ from expander.ablation.budget import Budget
 from expander.ablation.interleaving import ArmEngine, Convoy, ahead_of
 from expander.ablation.watching import summary, watch
 from expander.engine import Stop, StopReason
-from expander.job import Exit, collect_less, endpoint_url, finish, say_stopped, session, signals
+from expander.job import Exit, collect_less, constrained, finish, opened, say_stopped, session, signals
 from expander.results import funnel
+from expander.service import Service, serving
 from expander.store import FILE, read_only
+from expander.vllm_server.supervise import LOG
 
 
 def run(arms: Sequence[Arm], *, console: Console, status: Console) -> Exit:
@@ -35,14 +38,21 @@ async def _run(arms: Sequence[Arm], console: Console, status: Console) -> Exit:
     ]
     for job in jobs:
         job.check()
-    convoy, budget = Convoy(ahead_of([work.concurrency for work in works])), Budget(arms[0].job.work)
+    convoy, budget = Convoy(ahead_of([work.in_flight for work in works])), Budget(arms[0].job.work)
     done = [_stored_rows(job.folder) for job in jobs]
+    say = partial(status.print, markup=False, highlight=False, soft_wrap=True)
     async with AsyncExitStack() as stack:
-        offline = next((job for job in jobs if job.is_offline), None)
-        embedded = await stack.enter_async_context(endpoint_url(offline)) if offline else ""
+        stores = [await stack.enter_async_context(opened(job)) for job in jobs]
+        services: dict[object, Service] = {}
+        for job in jobs:
+            if (key := job.where.shared_by) not in services:
+                served = serving(job.where, log=job.folder / LOG, told=say)
+                services[key] = await stack.enter_async_context(served)
         engines: list[ArmEngine] = []
-        for job, stored in zip(jobs, done, strict=True):
-            engine = await stack.enter_async_context(session(job, job.endpoint.base_url or embedded, ArmEngine))
+        for job, store, stored in zip(jobs, stores, done, strict=True):
+            service = services[job.where.shared_by]
+            settled = await constrained(job, service, say)
+            engine = await stack.enter_async_context(session(settled, store, service, ArmEngine, told=say))
             assert isinstance(engine, ArmEngine)
             engine.convoy, engine.on_tokens = convoy, budget.spent
             convoy.join(engine, stored)
@@ -57,7 +67,7 @@ async def _run(arms: Sequence[Arm], console: Console, status: Console) -> Exit:
             with suppress(asyncio.CancelledError):
                 await watching
     for job in jobs:
-        finish(job)
+        finish(job.folder)
     return _report(arms, engines, console, status)
 
 

@@ -6,10 +6,9 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import orjson
 import uvloop
@@ -21,17 +20,26 @@ from expander.annotation.subjects import dialogue_subject, pair_subject
 from expander.annotation.summary import summary
 from expander.annotation.task import AnnotationMaker, AnnotationReader, Task
 from expander.annotation.writing import ANNOTATIONS, Asked, write_annotations
-from expander.display import cost, duration, watch
+from expander.consoles import printable
+from expander.display import cost, duration, fed_line, watch
 from expander.engine import Engine, Stop, StopReason
 from expander.errors import UsageError
-from expander.job import OFFLINE_MODEL, Exit, collect_less, printable, program_version, signals
-from expander.openai_endpoint import OpenAIEndpoint, compose
-from expander.post import Place, Post, Unreadable
+from expander.job import Exit, collect_less, program_version, signals
+from expander.post import MOST_NAMED, Place, Post, Unreadable
 from expander.results import funnel
 from expander.rows import Row
-from expander.settings import EndpointSettings, OfflineKnobs, SamplingSettings, WorkSettings, run_folder
+from expander.service import ServiceSettings, feeding, serving
+from expander.settings import (
+    EndpointSettings,
+    OfflineKnobs,
+    SamplingSettings,
+    VllmSettings,
+    WorkSettings,
+    run_folder,
+)
 from expander.store import Kind, Store, read_only
 from expander.tokens import estimate_tokens
+from expander.vllm_server.supervise import LOG
 from filters.dialogue import CorpusEntry
 
 _OFFLINE_SEED = 0
@@ -59,12 +67,15 @@ class AnnotationJob:
     sampling: SamplingSettings
     work: WorkSettings
     offline: OfflineKnobs
+    vllm: VllmSettings = field(default_factory=VllmSettings)
+
+    @property
+    def where(self) -> ServiceSettings:
+        return ServiceSettings(endpoint=self.endpoint, vllm=self.vllm, offline=self.offline)
 
     @property
     def model(self) -> str:
-        if self.endpoint.base_url is None or self.endpoint.model is None:
-            return OFFLINE_MODEL
-        return self.endpoint.model
+        return self.where.model
 
     @property
     def folder(self) -> Path:
@@ -77,7 +88,7 @@ class AnnotationJob:
 
     def settled_sampling(self) -> SamplingSettings:
         """The offline endpoint gets a seed in any case, as in `expand`."""
-        if self.endpoint.base_url is None and self.sampling.request_seed is None:
+        if self.where.is_offline and self.sampling.request_seed is None:
             return replace(self.sampling, request_seed=_OFFLINE_SEED)
         return self.sampling
 
@@ -102,12 +113,11 @@ class AnnotationJob:
 
     def made_by(self) -> dict[str, object]:
         """What every annotation says of where it comes from."""
-        host = urlsplit(self.endpoint.base_url).hostname if self.endpoint.base_url else None
         fingerprint = self.task.fingerprint()
         return {
             "generator": f"dialogue-expander {program_version()}",
             "task": self.task.name,
-            "endpoint": host or OFFLINE_MODEL,
+            "endpoint": self.where.place,
             "model": self.model,
             "prompt_sha256": fingerprint["prompt"],
             **({"corpus": str(self.corpus), "against": str(self.against)} if self.against is not None else {}),
@@ -148,13 +158,7 @@ class AnnotationJob:
 
     def check(self) -> None:
         """Raises UsageError for an option that would only be read once the run is under way."""
-        from expander.offline.faults import parse_faults
-
-        self.endpoint.headers()
-        try:
-            parse_faults(self.offline.offline_fault)
-        except ValueError as error:
-            raise UsageError(f"--offline-fault: {error}") from error
+        self.where.check()
 
 
 def annotate(job: AnnotationJob, *, console: Console, status: Console) -> Exit:
@@ -167,40 +171,44 @@ async def _annotate(job: AnnotationJob, console: Console, status: Console) -> Ex
     job.check()
     subjects = job.subjects()
     first = next(subjects, None)  # a corpus that cannot be read is found before a folder is made
-    async with _endpoint_url(job) as base_url, Store(job.folder) as store:
-        for path in filter(None, (job.corpus, job.against)):
-            store.forget_missing(str(path))
-        store.settle_settings(job.settings(), Kind.ANNOTATION)
-        store.set_meta("provenance", orjson.dumps(job.made_by()).decode())
-        composed = compose(
-            base_url=base_url, model=job.model, endpoint=job.endpoint, sampling=job.sampling, system=None
+    say = partial(status.print, markup=False, highlight=False, soft_wrap=True)
+    async with (
+        _opened(job) as store,
+        serving(job.where, log=job.folder / LOG, told=say) as service,
+        service.connected(
+            model=job.model,
+            endpoint=job.endpoint,
+            sampling=job.sampling,
+            system=None,
+            connections=service.most_in_flight(job.work),
+            told=say,
+        ) as endpoint,
+    ):
+        engine = Engine(
+            store=store,
+            endpoint=endpoint,
+            maker=job.maker(),
+            judge=AnnotationReader(job.task),
+            work=job.work,
+            request_seed=job.settled_sampling().request_seed,
+            spent=store.tokens(),
         )
-        connected = OpenAIEndpoint(
-            composed, connections=job.work.concurrency, attempt_timeout=job.endpoint.attempt_timeout
+        watching = asyncio.create_task(
+            watch(status, engine.progress, job.work, lambda: engine.tokens_spent, partial(_rows, engine))
         )
-        async with connected as endpoint:
-            engine = Engine(
-                store=store,
-                endpoint=endpoint,
-                maker=job.maker(),
-                judge=AnnotationReader(job.task),
-                work=job.work,
-                request_seed=job.settled_sampling().request_seed,
-                spent=store.tokens(),
-            )
-            watching = asyncio.create_task(
-                watch(status, engine.progress, job.work, lambda: engine.tokens_spent, partial(_rows, engine))
-            )
-            try:
-                with signals([engine], status):
+        try:
+            with signals([engine], status):
+                async with feeding(service, job.work, engine) as feeder:
                     await engine.run(_chained(first, subjects))
-            finally:
-                watching.cancel()
-                with suppress(asyncio.CancelledError):
-                    await watching
+        finally:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
     if engine.source_error is None:
         write_annotations(job.folder, job.task, job.maker(), job.asked, job.made_by(), corpus=not _judges(job.task))
     end = _report(job, engine, console, status)
+    if feeder is not None:
+        say(fed_line(feeder))
     if engine.source_error is not None:
         raise engine.source_error
     return end
@@ -222,18 +230,14 @@ def _chained(first: Post | Unreadable | None, rest: Iterator[Post | Unreadable])
 
 
 @asynccontextmanager
-async def _endpoint_url(job: AnnotationJob) -> AsyncIterator[str]:
-    if job.endpoint.base_url is not None:
-        yield job.endpoint.base_url
-        return
-    from expander.offline.app import OfflineSettings, serving
-
-    knobs = job.offline
-    settings = OfflineSettings(
-        latency=knobs.offline_latency, rate_limit=knobs.offline_rate_limit, faults=knobs.offline_fault
-    )
-    async with serving(settings) as base_url:
-        yield base_url
+async def _opened(job: AnnotationJob) -> AsyncIterator[Store]:
+    """The job's run, locked, with settings that may go on with it: before a model is loaded for them."""
+    async with Store(job.folder) as store:
+        for path in filter(None, (job.corpus, job.against)):
+            store.forget_missing(str(path))
+        store.settle_settings(job.settings(), Kind.ANNOTATION)
+        store.set_meta("provenance", orjson.dumps(job.made_by()).decode())
+        yield store
 
 
 def _report(job: AnnotationJob, engine: Engine, console: Console, status: Console) -> Exit:
@@ -267,7 +271,8 @@ def dry_run(job: AnnotationJob, *, console: Console) -> Exit:
     for position, subject in enumerate(job.subjects()):
         if isinstance(subject, Unreadable):
             unreadable += 1
-            console.print(printable(f"{subject.place}: {subject.reason}"), markup=False, highlight=False)
+            if unreadable <= MOST_NAMED:
+                console.print(printable(f"{subject.place}: {subject.reason}"), markup=False, highlight=False)
             continue
         subjects += 1
         for row in maker.rows(position, subject):
@@ -275,6 +280,8 @@ def dry_run(job: AnnotationJob, *, console: Console) -> Exit:
                 first = first or row
                 rows += 1
                 prompt_tokens += estimate_tokens(row.prompt)
+    if unreadable > MOST_NAMED:
+        console.print(f"... and {unreadable - MOST_NAMED:,} more rows that cannot be read.")
     if first is None:
         raise UsageError("There is nothing to ask: no dialogue could be read, or none has an utterance to label.")
     console.rule("first prompt")

@@ -7,7 +7,7 @@ import re
 import orjson
 
 _THOUGHT = re.compile(r"\A(?:\s*<think(?:ing)?>)?.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
-_FENCED = re.compile(r"```[A-Za-z]*\s*\n?(.*?)```", re.DOTALL)
+_FENCED = re.compile(r"```[A-Za-z]*+\s*+(.*?)```", re.DOTALL)
 _OPENING = re.compile(r"[\[{]")
 _DECODED_FROM = 8  # brackets that are tried; an answer has one
 

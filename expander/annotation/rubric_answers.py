@@ -12,7 +12,12 @@ from prompts.annotation import Criterion
 
 _Value = TypeVar("_Value", int, str)
 
-_SCORE = re.compile(r"\s*(-?\d{1,3})(?:\.0+)?\s*(?:分|points?|/\s*\d+)?\s*", re.IGNORECASE)
+_SCORE = re.compile(r"\s*+(-?\d{1,3})(?:\.0++)?\s*+(?:分|points?|/\s*+\d++)?\s*+", re.IGNORECASE)
+# `name: value` on a line of its own, a number or marks before it; the value may stand on a later line.
+_NAMED = re.compile(
+    r"^(?:[^\S\n]|[*\-#\d.、])*+([^\n:：|]{1,60}?)\**\s*+[:：|][\s*]*+([^\n|]{1,40}?)(?:[^\S\n]|[*|。,，;；])*+$",
+    re.MULTILINE,
+)
 _VALUE_KEYS = ("score", "value", "winner", "answer", "分数", "得分", "结果")
 _FIRST = frozenset({"a", "对话a", "dialogue a", "dialog a", "first", "甲"})
 _SECOND = frozenset({"b", "对话b", "dialogue b", "dialog b", "second", "乙"})
@@ -78,10 +83,7 @@ def _said(answer: str, criteria: Sequence[Criterion]) -> Mapping[Criterion, obje
         document = inner if _by_name(inner, criteria) else document
     if isinstance(document, dict) and (found := _by_name(document, criteria)):
         return found
-    lines = re.findall(
-        r"^[\s*\-#\d.、]*([^\n:：|]{1,60}?)\**\s*[:：|]\s*\**\s*([^\n|]{1,40}?)[\s*|。,，;；]*$", text, re.MULTILINE
-    )
-    return _by_name(dict(lines), criteria)
+    return _by_name(dict(_NAMED.findall(text)), criteria)
 
 
 def _by_name(document: Mapping[str, object], criteria: Sequence[Criterion]) -> Mapping[Criterion, object]:
@@ -96,7 +98,7 @@ def _by_name(document: Mapping[str, object], criteria: Sequence[Criterion]) -> M
 
 
 def _folded(name: str) -> str:
-    return re.sub(r"[(（].*?[)）]|[\s_*\"'-]+", "", name).casefold()
+    return re.sub(r"[(（][^()（）\n]*+[)）]|[\s_*\"'-]+", "", name).casefold()
 
 
 def _plain(said: object) -> object:

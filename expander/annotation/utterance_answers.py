@@ -11,7 +11,7 @@ from expander.annotation.vocabulary import MOST, Vocabulary
 
 _NEXT = r",\s*(?=\[?\d+\]?\s*[:：])"
 _ENTRY = re.compile(
-    rf"(?:^|[\n;；]|{_NEXT})[\s*#-]*"
+    rf"(?:^|[\n;；]|{_NEXT})(?:[^\S\n]|[*#-])*+"
     r"(?:[\[(（](?P<held>\d{1,5})[\])）]\**\s*(?:[:：.、=]|->|→)?|(?P<bare>\d{1,5})\**\s*(?:[:：.、=)）]|->|→|[-–—]))"
     rf"\s*(?P<said>[^\n;；]*?)(?=[\n;；]|{_NEXT}|$)"
 )

@@ -13,7 +13,7 @@ _BULLET = re.compile(
     r"^\s*(?:[-*•·–—]\s+|[(（\[]?\d{1,3}\s*[)）\].．、:：]\s*(?!\d)|(?:主题|标签|topic|label)\s*\d{1,3}\s*[:：.、]?\s*)+",
     re.IGNORECASE,
 )
-_BRACKET = re.compile(r"\s*[(（【\[][^()（）【】\[\]]*[)）】\]]\s*$")
+_BRACKET = re.compile(r"(?<!\s)\s*+[(（【\[][^()（）【】\[\]]*+[)）】\]]\s*+$")
 _NUMBER = re.compile(r"#?\s*(\d{1,3})\s*[.、号]?")
 SEPARATORS = re.compile(r"[,，、;；/|\n]|\s(?:and|和|以及)\s")
 MOST = 40
@@ -76,7 +76,7 @@ def _ways(piece: str) -> Iterator[str]:
     ):
         yield way.strip(_MARKS)
         yield _BRACKET.sub("", way).strip(_MARKS)
-    if inside := re.search(r"[(（]([^()（）]+)[)）]\s*$", unnumbered):
+    if inside := re.search(r"[(（]([^()（）]++)[)）]\s*+$", unnumbered):
         yield inside[1].strip(_MARKS)
 
 

@@ -9,25 +9,31 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvloop
 from rich.console import Console
 
-from expander.batch.ledger import Ledger, State, opened
+from expander.batch.ledger import Ledger, State
+from expander.batch.ledger import opened as open_ledger
 from expander.batch.outcomes import asks_again, failed, judged, waiting
 from expander.batch.requests import Limits, RequestFiles, Written, request_body, request_line
 from expander.endpoint import Endpoint, read_reply
 from expander.engine import Engine
 from expander.errors import EndpointError, ExpanderError, UsageError
-from expander.job import Exit, Job, finish, session
+from expander.job import Exit, Job, finish, opened, session
 from expander.judging import Reader
 from expander.openai_endpoint import Composed, compose
 from expander.post import Post, Unreadable
 from expander.rows import Maker, Row
+from expander.service import OFFLINE_MODEL, Service
 from expander.settings import WorkSettings
 from expander.store import Store
+
+if TYPE_CHECKING:
+    from expander.structured.constraint import Constraint
 
 _NO_URL = "http://127.0.0.1/v1"  # requests in a file go nowhere; the SDK composes none without a URL
 _COMMIT_EVERY = 256  # rows: what waits in memory for the store
@@ -42,7 +48,11 @@ class BatchJob(Job):
 
     @property
     def is_offline(self) -> bool:
-        return self.endpoint.base_url is None and self.endpoint.model is None
+        return not self.endpoint.base_url and self.endpoint.model is None
+
+    @property
+    def model(self) -> str:
+        return self.endpoint.model or OFFLINE_MODEL
 
     def provenance(self) -> dict[str, object]:
         host = {} if self.endpoint.base_url or self.is_offline else {"endpoint": "batch"}
@@ -104,7 +114,7 @@ def export(job: BatchJob, out: Path | None, limits: Limits, *, console: Console,
     if out is not None and out.is_dir():
         raise UsageError(f"-o {out}: is a folder; name a file, such as {out / REQUESTS}.")
     exported = uvloop.run(_export(job, out or job.folder / REQUESTS, limits))
-    finish(job)
+    finish(job.folder)
     _tell(job, exported, console, status)
     if exported.source_error is not None:
         raise exported.source_error
@@ -115,21 +125,32 @@ async def _export(job: BatchJob, out: Path, limits: Limits) -> Exported:
     job.check()
     posts = job.selected()
     first = next(posts, None)  # an input that cannot be read is found before a folder is made
-    url = job.endpoint.base_url or _NO_URL
+    urls = job.endpoint.base_url or (_NO_URL,)
+    job = replace(job, constraint=_constraint(job))
     composed = compose(
-        base_url=url,
+        base_url=urls[0],
         model=job.model,
         endpoint=job.endpoint,
         sampling=job.sampling,
         system=job.loaded_template().system,
+        constrained=job.constraint.body() if job.constraint else None,
     )
-    async with session(job, url, make=_Opened) as engine:
+    async with opened(job) as store, session(job, store, Service(urls=urls), make=_Opened) as engine:
         assert isinstance(engine, _Opened)
-        with opened(job.folder, make=True) as ledger, RequestFiles(out, limits) as files:
+        with open_ledger(job.folder, make=True) as ledger, RequestFiles(out, limits) as files:
             exported = Exported()
             await _write_all(engine, _chained(first, posts), composed, ledger, files, exported)
             _note(ledger, exported, job.work)
     return exported
+
+
+def _constraint(job: BatchJob) -> Constraint | None:
+    """Nobody can be asked whether a batch will obey it: every reply is judged in any case."""
+    if job.structured.structured == "off":
+        return None
+    from expander.structured.settling import offered
+
+    return offered(job.structured, job.loaded_template(), job.rule_set(), job.sampling, job.endpoint)
 
 
 async def _write_all(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,10 +20,12 @@ from expander.endpoint import ReplyContent, read_reply
 from expander.errors import Action, EndpointError, UsageError
 from expander.post import Place
 from expander.retry import failure_of_status
+from expander.sources.lines import ROW_LIMIT_BYTES, split_lines
 
 _LONGEST_ID = 200  # characters; ours have 20, and a line of other people's making must not fill the screen
 _IDENTIFIER = re.compile(r"[A-Za-z]+([_.-][A-Za-z]+){0,8}", re.ASCII)  # an error's code, and never a sentence
 _CODE_LENGTH = 60
+_CHUNK_BYTES = 1 << 20
 # OpenAI's codes for requests that a batch never got to.
 _UNREACHED = {"batch_expired": "batch-expired", "batch_cancelled": "batch-cancelled"}
 
@@ -55,12 +58,18 @@ ResultLine = ReplyLine | FailureLine | BrokenLine
 
 
 def result_lines(path: Path) -> Iterator[ResultLine]:
-    """The file's lines, blank ones left out. Raises UsageError where it cannot be read."""
+    """The file's lines, blank ones left out; a line without end is a broken one, and is not held in memory.
+
+    Raises UsageError where the file cannot be read.
+    """
     try:
         with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    yield read_line(line, Place(str(path), number))
+            for line in split_lines(iter(partial(file.read, _CHUNK_BYTES), b"")):
+                place = Place(str(path), line.number)
+                if line.data is None:
+                    yield BrokenLine(place, f"the line is longer than {ROW_LIMIT_BYTES} bytes")
+                elif line.data.strip():
+                    yield read_line(line.data, place)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}. Name a file of batch results.") from error
 

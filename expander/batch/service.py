@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar, cast
 
 from expander.batch.replies import identifier
 from expander.batch.requests import URL
+from expander.echoes import of_headers
 from expander.errors import Action, EndpointError, UsageError
 from expander.openai_endpoint import _key
 from expander.retry import RetryPolicy, failure_of_status, retrying
@@ -52,7 +53,9 @@ class ServiceSettings:
 
     def endpoint(self) -> EndpointSettings:
         """The same checks as of any other endpoint. Raises UsageError."""
-        return EndpointSettings(base_url=self.base_url, model="any", api_key_env=self.api_key_env, header=self.header)
+        return EndpointSettings(
+            base_url=(self.base_url,), model="any", api_key_env=self.api_key_env, header=self.header
+        )
 
 
 class Batch(NamedTuple):
@@ -85,6 +88,9 @@ class Service:
 
     def __init__(self, client: openai.AsyncOpenAI, settings: ServiceSettings) -> None:
         self._client = client
+        endpoint = settings.endpoint()
+        sent = {"Authorization": _key(settings.api_key_env), **endpoint.headers()}
+        self._echoes = of_headers(sent, endpoint.secret_headers())
         self._timeout = settings.attempt_timeout
         self._policy = RetryPolicy(
             max_attempts=settings.max_attempts, max_wait=settings.max_wait, chance=random.Random()
@@ -136,14 +142,18 @@ class Service:
 
         async def attempt() -> None:
             lines = 0
-            last = b"\n"
+            line = bytearray()
             with whole_file(path) as written:
                 async with self._client.files.with_streaming_response.content(file) as response:
                     async for chunk in response.iter_bytes():
-                        written.write(chunk)
+                        line += chunk
                         lines += chunk.count(b"\n")
-                        last = chunk[-1:] or last
-                lines += last != b"\n"
+                        if b"\n" in chunk:  # whole lines only: a secret may be cut by a chunk's end
+                            done = line.rindex(b"\n") + 1
+                            written.write(self._echoes.removed(bytes(line[:done])))
+                            del line[:done]
+                written.write(self._echoes.removed(bytes(line)))
+                lines += bool(line)
                 if lines < least_lines:
                     raise EndpointError(
                         "broken-reply", Action.RETRY, f"{lines:,} of {least_lines:,} results: the file was cut off"
@@ -182,7 +192,8 @@ class Service:
             raise EndpointError("timeout", Action.RETRY, f"no whole answer within {self._timeout:g} s") from None
         except openai.APIStatusError as error:
             response = error.response
-            failure = failure_of_status(response.status_code, response.headers, response.content, now=time.time())
+            content = self._echoes.removed(response.content)
+            failure = failure_of_status(response.status_code, response.headers, content, now=time.time())
             if failure.kind == NOT_FOUND:
                 failure.hint = _NO_BATCHES
             raise failure from None

@@ -6,7 +6,15 @@ from pathlib import Path
 
 from expander.commands.ablation_options import AblationOptions, AblationPage, ArmEndpoints
 from expander.consoles import console
-from expander.settings import InputSettings, OfflineKnobs, RuleSettings, SamplingSettings, WorkSettings
+from expander.settings import (
+    InputSettings,
+    OfflineKnobs,
+    RuleSettings,
+    SamplingSettings,
+    StructuredSettings,
+    VllmSettings,
+    WorkSettings,
+)
 
 
 def ablate(
@@ -20,6 +28,8 @@ def ablate(
     work: WorkSettings = WorkSettings(),  # noqa: B008
     rules: RuleSettings = RuleSettings(),  # noqa: B008
     offline: OfflineKnobs = OfflineKnobs(),  # noqa: B008
+    vllm: VllmSettings = VllmSettings(),  # noqa: B008
+    structured: StructuredSettings = StructuredSettings(),  # noqa: B008
     page: AblationPage = AblationPage(),  # noqa: B008
 ) -> int:
     """Hold templates and models against each other: all on the same posts at once, then one page that says what differs.
@@ -47,6 +57,8 @@ def ablate(
         work=work,
         rules=rules,
         offline=offline,
+        vllm=vllm,
+        structured=structured,
         page=page,
     )
     return ablate_posts(ablating, console(), console(stderr=True))

@@ -14,7 +14,15 @@ from expander.commands.ablation_options import AblationOptions, AblationPage, Ar
 from expander.errors import UsageError
 from expander.job import Exit, Job
 from expander.sampling import FIRST_QAS
-from expander.settings import InputSettings, OfflineKnobs, RuleSettings, SamplingSettings, WorkSettings
+from expander.settings import (
+    InputSettings,
+    OfflineKnobs,
+    RuleSettings,
+    SamplingSettings,
+    StructuredSettings,
+    VllmSettings,
+    WorkSettings,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +38,8 @@ class Ablating:
     rules: RuleSettings
     offline: OfflineKnobs
     page: AblationPage
+    vllm: VllmSettings
+    structured: StructuredSettings
 
     @property
     def folder(self) -> Path:
@@ -58,6 +68,8 @@ class Ablating:
             work=work,
             rules=self.rules,
             offline=self.offline,
+            vllm=self.vllm,
+            structured=self.structured,
         )
         return arms_of(common, options.arm, self.endpoint.model, options.arm_config, folder=self.folder)
 

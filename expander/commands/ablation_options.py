@@ -59,8 +59,8 @@ class AblationPage:
 class ArmEndpoints:
     """Where requests go, and which models answer: `EndpointSettings` with several models."""
 
-    base_url: str | None = None
-    """Any OpenAI-compatible endpoint. Without it, the embedded offline endpoint answers."""
+    base_url: Annotated[tuple[str, ...], _MANY] = ()
+    """Any OpenAI-compatible endpoint; several share the load. Without one, the embedded offline endpoint answers."""
     model: Annotated[tuple[str, ...], _MANY] = ()
     """A model's name at that endpoint; may be given several times: every template is an arm with every model."""
     api_key_env: str = "OPENAI_API_KEY"

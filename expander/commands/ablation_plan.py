@@ -13,8 +13,9 @@ from expander.ablation.estimate import Estimate, estimate
 from expander.ablation.identity import settings_of
 from expander.ablation.interleaving import ahead_of
 from expander.commands.ablation_options import AblationPage
+from expander.consoles import printable
 from expander.display import cost
-from expander.job import Exit, printable
+from expander.job import Exit
 
 COMPARISONS = 80
 """Tests that one arm's comparison with one reference adds to a page: 79 with each of two synthetic corpora against Psy-Insight
@@ -47,7 +48,7 @@ def print_plan(arms: list[Arm], baseline: str, folder: Path, page: AblationPage,
             say(f"  {_SIGNS[line.change]}{line.text}")
     console.rule("in all")
     say(_whole(arms, found))
-    shares = [work.concurrency for work in shared_work(arms[0].job.work, len(arms))]
+    shares = [work.in_flight for work in shared_work(arms[0].job.work, len(arms))]
     say(
         f"Side by side: {max(shares)} requests of an arm in flight, none more than {ahead_of(shares)} rows ahead of another."
     )

@@ -23,8 +23,8 @@ from expander.commands.agreement_output import between, labelled, number, say
 from expander.commands.annotation_folders import AnnotationFolder, annotation_folder
 from expander.commands.options import AgreeOptions
 from expander.commands.writing import keep_inputs, write_json
+from expander.consoles import printable
 from expander.errors import UsageError
-from expander.job import printable
 
 _SHOWN = 20  # labels of a table; --json has all
 _SAME_WORDS = ("codebook", "labels", "rubric")  # settings that say what there was to choose among

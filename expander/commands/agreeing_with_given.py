@@ -17,8 +17,8 @@ from expander.commands.agreement_output import between, labelled, number, say
 from expander.commands.annotation_folders import AnnotationFolder, annotation_folder, label_names
 from expander.commands.options import AgreeOptions
 from expander.commands.writing import write_json
+from expander.consoles import printable
 from expander.errors import UsageError
-from expander.job import printable
 
 _SHOWN = 20  # labels of a table; --json has all
 

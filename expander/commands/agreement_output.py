@@ -11,8 +11,8 @@ from analysis.figures import Interval
 from expander.annotation.writing import CORPUS
 from expander.commands.annotation_folders import AnnotationFolder
 from expander.commands.reading import entries
+from expander.consoles import printable
 from expander.errors import UsageError
-from expander.job import printable
 from filters.dialogue import CorpusEntry
 
 

@@ -17,7 +17,7 @@ from expander.commands.annotation_options import AnnotationOptions, AnnotationSa
 from expander.commands.reading import entries, kind_of
 from expander.errors import UsageError
 from expander.post import Place, Unreadable
-from expander.settings import EndpointSettings, OfflineKnobs
+from expander.settings import EndpointSettings, OfflineKnobs, VllmSettings
 from filters.dialogue import CorpusEntry
 from prompts.annotation import codebook, rubric
 
@@ -33,6 +33,7 @@ def annotate_corpus(
     sampling: AnnotationSampling,
     work: AnnotationWork,
     offline: OfflineKnobs,
+    vllm: VllmSettings,
     console: Console,
     status: Console,
 ) -> int:
@@ -53,6 +54,7 @@ def annotate_corpus(
         sampling=sampling.settings(),
         work=work,
         offline=offline,
+        vllm=vllm,
     )
     _keep_corpora(job)
     if not sends:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,12 +14,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from analysis.agreement.pairwise import Winner
 from expander.annotation.writing import ANNOTATIONS
+from expander.consoles import printable
 from expander.errors import UsageError
-from expander.job import printable
 from expander.results import DIALOGUES
+from expander.sources.lines import ROW_LIMIT_BYTES, split_lines
 from expander.store import FILE, Kind, read_only
 from prompts.annotation import label_set
 
+_CHUNK_BYTES = 1 << 20
 Side = Literal["corpus", "against"]
 
 
@@ -117,7 +120,9 @@ def _lines(file: Path) -> list[Line]:
     found = []
     try:
         with file.open("rb") as rows:
-            for number, row in enumerate(rows, 1):
+            for number, row in split_lines(iter(partial(rows.read, _CHUNK_BYTES), b"")):
+                if row is None:
+                    raise UsageError(f"{file}:{number}: is no annotation: longer than {ROW_LIMIT_BYTES} bytes.")
                 try:
                     found.append(Line.model_validate(orjson.loads(row)))
                 except (ValidationError, orjson.JSONDecodeError) as error:

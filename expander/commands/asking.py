@@ -9,7 +9,7 @@ from cyclopts import Group, Parameter
 
 from expander.commands.annotation_options import AnnotationOptions, AnnotationSampling, AnnotationWork, TaskName
 from expander.consoles import console
-from expander.settings import EndpointSettings, OfflineKnobs
+from expander.settings import EndpointSettings, OfflineKnobs, VllmSettings
 
 _JOB = Group("Job", sort_key=0)
 
@@ -26,6 +26,7 @@ def annotate(
     sampling: AnnotationSampling = AnnotationSampling(),  # noqa: B008
     work: AnnotationWork = AnnotationWork(),  # noqa: B008
     offline: OfflineKnobs = OfflineKnobs(),  # noqa: B008
+    vllm: VllmSettings = VllmSettings(),  # noqa: B008
 ) -> int:
     """Ask an endpoint about each dialogue of a corpus. The same command again goes on where the last one stopped.
 
@@ -56,6 +57,7 @@ def annotate(
         sampling=sampling,
         work=work,
         offline=offline,
+        vllm=vllm,
         console=console(),
         status=console(stderr=True),
     )

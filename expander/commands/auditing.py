@@ -14,8 +14,8 @@ from analysis.dialogue_rules import Demands
 from expander.commands.options import AuditOptions, Speaker
 from expander.commands.reading import Reader
 from expander.commands.writing import keep_inputs, write_json
+from expander.consoles import printable
 from expander.errors import UsageError
-from expander.job import printable
 from filters.dialogue import Role
 from prompts import load
 

@@ -16,6 +16,7 @@ from expander.settings import (
     OfflineKnobs,
     RuleSettings,
     SamplingSettings,
+    StructuredSettings,
     WorkSettings,
 )
 
@@ -41,6 +42,7 @@ def export(
     work: WorkSettings = WorkSettings(),  # noqa: B008
     rules: RuleSettings = RuleSettings(),  # noqa: B008
     offline: OfflineKnobs = OfflineKnobs(),  # noqa: B008
+    structured: StructuredSettings = StructuredSettings(),  # noqa: B008
 ) -> int:
     """Write the requests of every row without an outcome to files, instead of sending them.
 
@@ -73,6 +75,7 @@ def export(
         work=work,
         rules=rules,
         offline=offline,
+        structured=structured,
     )
     limits = Limits(rows=files.rows_per_file, size=int(files.megabytes_per_file * 1_000_000))
     return write_requests(job, files.requests, limits, console=console(), status=console(stderr=True))

@@ -17,8 +17,9 @@ from expander.commands.options import ExportOptions
 from expander.commands.reading import entries, kind_of
 from expander.errors import UsageError
 from expander.export import ArmFacts, CardFacts, FunnelFacts, Origin
-from expander.job import OFFLINE_MODEL, program_version
+from expander.job import program_version
 from expander.results import DIALOGUES, funnel
+from expander.service import OFFLINE_MODEL
 from expander.store import FILE, read_only
 from expander.stored_run import StoredRun, stored_run
 from filters.dialogue import CorpusEntry

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import orjson
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from analysis.dedup import Deduplication, DedupSettings, deduplicate
 from expander.commands.options import DedupOptions
 from expander.commands.reading import Reader, entries
 from expander.commands.writing import keep_inputs, output_file, write_json
+from expander.consoles import printable
 from expander.errors import UsageError
-from expander.job import printable
 from expander.judging import messages
 from filters.dialogue import CorpusEntry
 
@@ -101,7 +101,7 @@ def _print(result: Deduplication, corpora: tuple[Path, ...], console: Console) -
         table.add_column(column, justify="right")
     for name in map(str, corpora):
         counts = kept[name], exact[name], near[name], known[name]
-        table.add_row(escape(printable(name)), *(f"{count:,}" for count in (sum(counts), *counts)))
+        table.add_row(Text(printable(name)), *(f"{count:,}" for count in (sum(counts), *counts)))
     console.print(table)
     clusters = result.clusters()
     if not clusters:
@@ -113,7 +113,7 @@ def _print(result: Deduplication, corpora: tuple[Path, ...], console: Console) -
         more = len(cluster.dropped) - len(ids)
         stays = f"{cluster.stays.id}{' (reference)' if cluster.in_reference else ''}"
         listing.add_row(
-            escape(printable(stays)), escape(printable("  ".join(ids) + (f"  and {more:,} more" if more else "")))
+            Text(printable(stays)), Text(printable("  ".join(ids) + (f"  and {more:,} more" if more else "")))
         )
     console.print()
     console.print(listing)

@@ -14,6 +14,7 @@ from expander.commands.reading import Reader
 from expander.errors import UsageError
 from expander.export.report import LEFT_OUT_BECAUSE
 from expander.export.system_prompt import PUBLISHED
+from prompts.small_file import read_small
 
 
 def export_corpus(corpus: Path, options: ExportOptions, console: Console, status: Console) -> int:
@@ -49,8 +50,8 @@ def _system_prompt(name_or_file: str | None) -> exports.SystemPrompt | None:
         return exports.published_prompt(name_or_file)
     path = Path(name_or_file)
     try:
-        text = path.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_small(path).strip()
+    except (OSError, ValueError) as error:
         raise UsageError(
             f"--system-prompt {name_or_file}: is neither a published one ({', '.join(sorted(PUBLISHED))}) nor a UTF-8 text file."
         ) from error

@@ -13,8 +13,8 @@ from analysis.report.parts.judgement import CHANCE, Compared, Scored, criteria_o
 from expander.annotation.judge import Comparison, Scores
 from expander.annotation.writing import ANNOTATIONS
 from expander.commands.annotation_folders import AnnotationFolder, annotation_folder
+from expander.consoles import printable
 from expander.errors import UsageError
-from expander.job import printable
 from prompts.annotation import RUBRICS, Rubric, rubric
 
 

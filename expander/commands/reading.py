@@ -10,8 +10,8 @@ from rich.console import Console
 
 from analysis.corpora import BrokenEntry, CorpusError, detect_kind, read_corpus
 from expander.annotation.writing import ANNOTATIONS, CORPUS
+from expander.consoles import printable
 from expander.errors import UsageError
-from expander.job import printable
 from expander.results import DIALOGUES
 from expander.store import FILE
 from filters.dialogue import CorpusEntry

@@ -15,6 +15,8 @@ from expander.errors import UsageError
 from expander.store import post_of, read_only
 from filters.dialogue import CorpusEntry
 from prompts import topics
+from prompts.small_file import read_small
+from prompts.yaml_errors import FILE_ERRORS
 
 
 def corpus_input(path: Path, name: str, kind: str, reader: Reader, *, human: bool) -> CorpusInput:
@@ -47,8 +49,8 @@ def codebook_names(path: Path | None) -> dict[str, str]:
     if path is None:
         return {spelling: topic.name for topic in topics() for spelling in (topic.name, topic.name_en)}
     try:
-        document = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        document = yaml.safe_load(read_small(path))
+    except FILE_ERRORS as error:
         raise UsageError(f"{path}: this codebook cannot be read. Give a YAML file in UTF-8.") from error
     listed = document.get("topics") if isinstance(document, dict) else document
     found: dict[str, str] = {}

@@ -10,7 +10,7 @@ from analysis.report.files import TABLES, tables, to_json
 from analysis.report.model import Report
 from analysis.report.page import page
 from expander.commands.writing import output_file, write_json
-from expander.job import printable
+from expander.consoles import printable
 
 _PLAIN_SPACES = {0x202F: " ", 0x00A0: " "}
 """The page keeps "51.7 %" on one line with signs that a terminal may not have."""

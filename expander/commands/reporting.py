@@ -23,8 +23,8 @@ from expander.commands.reading import Reader, kind_of
 from expander.commands.report_inputs import codebook_names, corpus_input, posts_of_run
 from expander.commands.report_output import print_answers, report_files, write_report
 from expander.commands.writing import keep_inputs
+from expander.consoles import printable
 from expander.errors import UsageError
-from expander.job import printable
 from expander.results import DIALOGUES
 from expander.store import FILE
 from expander.stored_run import stored_run

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from expander.sources.errors import SourceError
+from filters.xz import XzMemoryError, xz_pieces
 
 CHUNK_BYTES = 1 << 20
 """Large enough that a chunk's fixed costs vanish, small enough to be nothing beside the interpreter."""
@@ -53,8 +54,8 @@ def _bytes_of(path: Path) -> Iterator[bytes]:
             with gzip.open(path) as file:
                 yield from _pieces(file)
         elif suffix == ".xz":
-            with lzma.open(path) as file:
-                yield from _pieces(file)
+            with path.open("rb") as packed:
+                yield from xz_pieces(packed, CHUNK_BYTES)
         else:
             with path.open("rb") as file:
                 yield from _pieces(file)
@@ -63,6 +64,8 @@ def _bytes_of(path: Path) -> Iterator[bytes]:
             f"{path} cannot be decompressed ({error}): it is damaged, cut short, or not {suffix} at all. "
             "Copy or compress it again."
         ) from error
+    except XzMemoryError as error:
+        raise SourceError(f"{path} cannot be decompressed: {error}.") from error
     except OSError as error:
         raise SourceError(
             f"{path} cannot be read: {error.strerror or error}. Check the file and its rights."

@@ -30,6 +30,8 @@ def parquet_rows(path: Path, columns: Columns) -> Iterator[tuple[int, object]]:
                 for record in _records(batch):
                     number += 1
                     yield number, record
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{path} names a column in bytes that are not UTF-8. Write or copy it again.") from error
     except (pa.ArrowException, OSError) as error:
         raise SourceError(f"{path} cannot be read as Parquet: {error}. Write or copy it again.") from error
 

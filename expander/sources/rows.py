@@ -138,11 +138,19 @@ def _text(record: Record, names: tuple[str, ...], needed_as: str | None) -> str:
 def _checked(name: str, value: object) -> str:
     if not isinstance(value, str):
         raise _FieldError(f"{name} must be text; this is {_kind(value)}")
-    unfit = _UNFIT.search(value)
-    if unfit:
+    if (unfit := _unfit(value)) is not None:
         what = "a NUL character" if unfit[0] == "\x00" else "half of a surrogate pair, which is no character,"
         raise _FieldError(f"{name} holds {what} at character {unfit.start() + 1}")
     return value
+
+
+def _unfit(value: str) -> re.Match[str] | None:
+    """What no text may hold. The search takes longer than all else that is done to a post as it is read."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return _UNFIT.search(value)
+    return _UNFIT.search(value) if "\x00" in value else None
 
 
 def _keywords(record: Record, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from filters.writer import write_dialogue
 
 # Line breaks and tabs as they are, or a few more of them: engines bound a string's length, not its characters.
 _BREAKS = re.compile(r"[\x00-\x1f\x7f\s]+")
-_FENCE = re.compile(r"\A```(?:json)?\s*+(.*?)\s*```\Z", re.DOTALL | re.IGNORECASE)
+_FENCE = re.compile(r"\A```(?:json)?(.*)```\Z", re.DOTALL | re.IGNORECASE)
 
 
 def labelled_text(text: str | None, fmt: DialogueFormat) -> str | None:
@@ -28,7 +28,7 @@ def labelled_text(text: str | None, fmt: DialogueFormat) -> str | None:
     bare = text.strip()
     fenced = _FENCE.match(bare)
     try:
-        found = json.loads(fenced[1] if fenced else bare, strict=False)
+        found = json.loads(fenced[1].strip() if fenced else bare, strict=False)
         if not isinstance(found, dict) or not found.keys() <= {ANALYSIS, OPENING, DIALOGUE, LAST}:
             return text
         utterances = tuple(_utterances(found, fmt))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from urllib.parse import urlsplit, urlunsplit
@@ -41,7 +41,7 @@ async def settle(
     *,
     template: Template,
     rules: RuleSet,
-    base_url: str,
+    urls: Sequence[str],
     model: str,
     endpoint: EndpointSettings,
     sampling: SamplingSettings,
@@ -49,34 +49,58 @@ async def settle(
 ) -> Constraint | None:
     """The constraint that the run decodes under; None for none. `say` gets one line on what the endpoint does with it.
 
-    Without --max-tokens, bounds are fitted to what the endpoint's context leaves beside the longest prompt, where it says
-    how long that is (vLLM does). Raises UsageError where it is refused or ignored, unless a fallback is allowed.
+    Without --max-tokens, bounds are fitted to what the context leaves beside the longest prompt, where the endpoint says
+    how long that is (vLLM does). Of several endpoints, the one with least room decides, and each has to obey. Raises
+    UsageError where the constraint is refused or ignored, unless a fallback is allowed.
     """
     if settings.structured == "off":
         return None
-    plain = compose(base_url=base_url, model=model, endpoint=endpoint, sampling=sampling, system=template.system)
-    context = await context_tokens(plain, model)
-    constraint = constraint_of(
+    contexts = [
+        await context_tokens(
+            compose(base_url=url, model=model, endpoint=endpoint, sampling=sampling, system=template.system), model
+        )
+        for url in urls
+    ]
+    context = min((each for each in contexts if each is not None), default=None)
+    constraint = offered(settings, template, rules, sampling, endpoint, context)
+    assert constraint is not None
+    for url in urls:
+        found = await probe(
+            constraint, base_url=url, model=model, endpoint=endpoint, sampling=sampling, system=template.system
+        )
+        text = found.text if len(urls) == 1 else f"{url}: {found.text}"
+        if found.obedience in {Obedience.OBEYS, Obedience.UNCLEAR}:
+            say(text)
+            continue
+        if not settings.structured_fallback:
+            other = "regex" if settings.structured == "json" else "json"
+            raise UsageError(
+                f"{text} Try --structured {other}, go on without a constraint (--structured-fallback), "
+                "or leave --structured out."
+            )
+        say(f"{text} Going on without a constraint (--structured-fallback).")
+        return None
+    return constraint
+
+
+def offered(
+    settings: StructuredSettings,
+    template: Template,
+    rules: RuleSet,
+    sampling: SamplingSettings,
+    endpoint: EndpointSettings,
+    context: int | None = None,
+) -> Constraint | None:
+    """The constraint that these settings make, without asking anybody; None for none.
+
+    `context`: most tokens of prompt and reply together. Raises UsageError as `constraint_of` does.
+    """
+    return constraint_of(
         settings,
         format_with(template.format, rules),
         tokens=room(template, sampling, context),
         extra_body=endpoint.body(),
     )
-    assert constraint is not None
-    found = await probe(
-        constraint, base_url=base_url, model=model, endpoint=endpoint, sampling=sampling, system=template.system
-    )
-    if found.obedience in {Obedience.OBEYS, Obedience.UNCLEAR}:
-        say(found.text)
-        return constraint
-    if not settings.structured_fallback:
-        other = "regex" if settings.structured == "json" else "json"
-        raise UsageError(
-            f"{found.text} Try --structured {other}, go on without a constraint (--structured-fallback), "
-            "or leave --structured out."
-        )
-    say(f"{found.text} Going on without a constraint (--structured-fallback).")
-    return None
 
 
 def room(template: Template, sampling: SamplingSettings, context: int | None) -> int | None:

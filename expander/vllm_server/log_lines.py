@@ -21,14 +21,17 @@ _MOST_SHOWN = 300  # characters of a log line in a message: one or two lines of 
 # Loading, in the words of vLLM 0.26 to 0.32: (what the line holds, what the user is told). A group is put in for {}.
 _STAGES = (
     (re.compile(r"non-default args"), "starting"),
-    (re.compile(r"Fetching \d+ files:\s+(\d+)%|Downloading.*?(\d+)%"), "downloading the model: {} %"),
+    (
+        re.compile(r"Fetching \d{1,9} files:\s{1,9}(\d{1,3})%|Downloading.{0,200}?(\d{1,3})%"),
+        "downloading the model: {} %",
+    ),
     (re.compile(r"Time spent downloading weights"), "the model is downloaded"),
     (re.compile(r"Starting to load model"), "loading the model"),
-    (re.compile(r"[Ll]oading .*checkpoint shards:\s+(\d+)%"), "loading weights: {} %"),
+    (re.compile(r"[Ll]oading .{0,80}checkpoint shards:\s{1,9}(\d{1,3})%"), "loading weights: {} %"),
     (re.compile(r"Dynamo bytecode transform|Compiling a graph|torch\.compile takes"), "compiling"),
     (re.compile(r"KV cache size: ([\d,]+) tokens"), "room for {} tokens in the KV cache"),
-    (re.compile(r"Maximum concurrency for .*: ([\d.]+)x"), "room for {} longest requests at once"),
-    (re.compile(r"Capturing CUDA graphs.*?(\d+)%"), "capturing CUDA graphs: {} %"),
+    (re.compile(r"Maximum concurrency for .{0,80}: ([\d.]{1,20})x"), "room for {} longest requests at once"),
+    (re.compile(r"Capturing CUDA graphs.{0,200}?(\d{1,3})%"), "capturing CUDA graphs: {} %"),
 )
 
 _EXCEPTION = re.compile(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit)(?:: .*|$)")
@@ -54,7 +57,7 @@ _LESS_MEMORY = (
 _KNOWN = (
     _Known(re.compile(r"CUDA out of memory|OutOfMemoryError|CUBLAS_STATUS_ALLOC_FAILED"), "the GPU's memory is full", _LESS_MEMORY),
     _Known(
-        re.compile(r"Free memory on device .* is less than desired"),
+        re.compile(r"Free memory on device .{0,200} is less than desired"),
         "another process holds the GPU's memory",
         "End it (nvidia-smi names it), or lower --vllm-arg=--gpu-memory-utilization=0.8.",
     ),

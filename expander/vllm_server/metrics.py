@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
 # name{labels} value [timestamp]
-_SAMPLE = re.compile(r"^(vllm:\w+)(?:\{[^}]*\})?\s+([0-9.eE+-]+|NaN)", re.MULTILINE)
+_SAMPLE = re.compile(
+    r"^(vllm:\w++)(?:\{[^}\n]*+\})?[ \t]++([0-9]++(?:\.[0-9]*+)?(?:[eE][+-]?[0-9]{1,3}+)?)", re.MULTILINE
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +64,7 @@ def read_metrics(text: str) -> ServerMetrics | None:
     fullest = 0.0
     for name, value in _SAMPLE.findall(text):
         number = float(value)
-        if number != number:  # noqa: PLR0124 - not a number
+        if not math.isfinite(number):
             continue
         sums[name] = sums.get(name, 0.0) + number
         if name == "vllm:kv_cache_usage_perc":
@@ -70,7 +73,8 @@ def read_metrics(text: str) -> ServerMetrics | None:
         return None
 
     def total(name: str) -> int:
-        return int(sums.get(f"vllm:{name}", 0.0))
+        found = sums.get(f"vllm:{name}", 0.0)
+        return int(found) if math.isfinite(found) else 0
 
     return ServerMetrics(
         running=total("num_requests_running"),

@@ -231,12 +231,15 @@ def test_a_reply_that_was_stored_and_not_judged_is_lost(tmp_path: Path) -> None:
     import sqlite3
     from contextlib import closing
 
+    from expander.store.schema import sealed
+
     _, out, requests = exported(tmp_path, 3)
     line = good(read_lines(requests)[0])
     body = json.dumps(line["response"]["body"], ensure_ascii=False, separators=(",", ":")).encode()
     with closing(sqlite3.connect(out / "store.sqlite")) as connection, connection:
         row_id = read_lines(requests)[0]["custom_id"]
-        connection.execute("INSERT INTO reply VALUES (NULL, ?, 0, 0, 0, 100, 50, ?)", (row_id, body))
+        line_of_it = sealed(row_id, 0, 0.0, 0.0, 100, 50, body)
+        connection.execute("INSERT INTO reply VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", line_of_it)
     done = batch("import", out, answered(requests, tmp_path / "results.jsonl"))
     assert done.code == 0, done.err
     assert query(out, "SELECT count(*), count(DISTINCT row_id) FROM reply") == [(3, 3)]

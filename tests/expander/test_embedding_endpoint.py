@@ -373,6 +373,111 @@ def test_a_damaged_vector_is_taken_or_never_asked_for_again(tmp_path: Path) -> N
         assert list(cache.found(list(vectors))) == [bytes([5])]
 
 
+def kept(path: Path, number: int) -> dict[bytes, Vectors]:
+    """So many vectors, in the file and as they were."""
+    vectors = {bytes([n]) * 32: np.full(64, n, np.float32) for n in range(1, number + 1)}
+    with EmbeddingCache(path) as cache:
+        cache.keep(vectors)
+    return vectors
+
+
+def test_a_flipped_byte_in_a_vector_changes_a_figure(tmp_path: Path) -> None:
+    path = tmp_path / "c.sqlite"
+    vectors = kept(path, 8)
+    content = path.read_bytes()
+    place = content.index(np.full(64, 5, "<f4").tobytes())
+    path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+    with EmbeddingCache(path) as cache:
+        assert set(cache.found(list(vectors))) == vectors.keys() - {bytes([5]) * 32}
+        cache.keep({bytes([5]) * 32: vectors[bytes([5]) * 32]})
+        assert cache.found(list(vectors)).keys() == vectors.keys()
+
+
+@pytest.mark.parametrize(
+    "what", ["zeros", "leaf", "tail", "head"], ids=["a head of zeros", "a broken leaf", "a cut", "a flip in the head"]
+)
+def test_a_damaged_cache_ends_the_command(what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "c.sqlite"
+    vectors = kept(path, 200)
+    content = bytearray(path.read_bytes())
+    if what == "zeros":
+        content[:4096] = bytes(4096)
+    elif what == "leaf":
+        for page in range(4096, len(content), 4096):
+            content[page] = 0xFF
+    elif what == "tail":
+        del content[4096 * 3 :]
+    else:
+        content[3] ^= 1
+    path.write_bytes(content)
+    server = Server()
+
+    async def ask() -> None:
+        async with server.serving() as url:
+            settings = EmbeddingSettings(base_url=url, model=MODEL, cache=path)
+            for _ in range(2):
+                made = await EndpointEmbedder(settings).embed_all(TEXTS[:40])
+                assert made == pytest.approx(expected(TEXTS[:40]), abs=1e-6)
+
+    asyncio.run(ask())
+    assert sorted(server.texts) == sorted(TEXTS[:40])
+    assert (tmp_path / "c.sqlite.damaged").read_bytes() == bytes(content)
+    said = capsys.readouterr().err
+    assert f"{path}: is damaged (" in said
+    assert said.count("It stays as c.sqlite.damaged") == 1
+    with EmbeddingCache(path) as cache:
+        assert cache.found(list(vectors)) == {}
+
+
+@pytest.mark.parametrize("what", ["text", "store"])
+def test_a_file_given_by_mistake_is_put_aside(what: str, tmp_path: Path) -> None:
+    path = tmp_path / "posts.jsonl"
+    if what == "text":
+        path.write_text('{"question": "q"}\n' * 300)
+    else:
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("CREATE TABLE mine (x)")
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="Give another file"), EmbeddingCache(path):
+        pass
+    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == {"posts.jsonl": before}
+
+
+def test_vectors_kept_before_there_were_seals_are_paid_for_again(tmp_path: Path) -> None:
+    path = tmp_path / "c.sqlite"
+    vectors = kept(path, 20)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.executescript("ALTER TABLE vector DROP COLUMN seal; PRAGMA user_version = 1;")
+    with EmbeddingCache(path) as cache:
+        assert cache.found(list(vectors)).keys() == vectors.keys()
+
+
+def test_a_full_disk_loses_the_vectors_kept_before(tmp_path: Path) -> None:
+    path = tmp_path / "c.sqlite"
+    script = (
+        "import resource, sys, numpy as np\n"
+        "from pathlib import Path\n"
+        "from expander.embedding_cache import EmbeddingCache\n"
+        "from expander.errors import StoreError\n"
+        "with EmbeddingCache(Path(sys.argv[1])) as cache:\n"
+        "    cache.keep({bytes([n]): np.full(64, n, np.float32) for n in range(1, 11)})\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))\n"
+        "    try:\n"
+        "        for n in range(11, 250):\n"
+        "            cache.keep({bytes([n]): np.full(64, n, np.float32)})\n"
+        "    except StoreError as error:\n"
+        "        print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, cwd=REPOSITORY, check=True
+    )
+    assert f"{path}: the embeddings cannot be kept there" in done.stdout
+    assert "Make room" in done.stdout
+    assert not path.with_name("c.sqlite.damaged").exists()
+    with EmbeddingCache(path) as cache:
+        assert len(cache.found([bytes([n]) for n in range(1, 11)])) == 10
+
+
 def test_a_model_that_changed_its_size_is_mixed_with_what_was_kept(tmp_path: Path) -> None:
     server = Server()
 

@@ -116,7 +116,7 @@ def writing(*pieces: bytes, pause: float = 0.0, then: str = "close") -> Behaviou
 
 
 def composed(url: str, system: str | None = None, sampling: Mapping[str, Any] | None = None, **endpoint: Any) -> Any:
-    settings = EndpointSettings(**{"base_url": url, "model": "a/model", "api_key_env": "TEST_KEY"} | endpoint)
+    settings = EndpointSettings(**{"base_url": (url,), "model": "a/model", "api_key_env": "TEST_KEY"} | endpoint)
     return compose(
         base_url=url,
         model="a/model",
@@ -274,6 +274,7 @@ def endless(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Awaitable[
     ],
 )
 def test_a_huge_body_fills_the_memory(behaviour: Behaviour, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openai_endpoint, "_LARGE", 2**19)
     monkeypatch.setattr(openai_endpoint, "_BODY_LIMIT", 2**20)
     found = failure(behaviour)
     assert (found.kind, found.action) == ("broken-reply", Action.RETRY)
@@ -473,20 +474,38 @@ def test_an_impossible_url_is_a_bug(url: str) -> None:
         composed(url)
 
 
-@pytest.mark.parametrize("exempt", ["", "localhost, 127.0.0.1"], ids=["proxy", "no proxy"])
-def test_the_environments_proxy_is_ignored(exempt: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    proxy, server = Server(answering(GOOD)), Server(answering(GOOD))
+def through_a_proxy(url: str | None, exempt: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Server, Server, str]:
+    """A proxy and a server with what they were asked, and how it ended; `url` None is the server's own."""
+    proxy, server, ended = Server(answering(GOOD)), Server(answering(GOOD)), "answered"
 
     async def ask() -> None:
-        async with server.serving() as url, proxy.serving() as through:
+        nonlocal ended
+        async with server.serving() as own, proxy.serving() as through:
             monkeypatch.setenv("HTTP_PROXY", through.replace("http://", "http://user:pass@").removesuffix("/v1"))
             monkeypatch.setenv("NO_PROXY", exempt)
-            async with OpenAIEndpoint(composed(url), connections=1, attempt_timeout=5) as endpoint:
-                await endpoint.complete(Request("x", None))
+            async with OpenAIEndpoint(composed(url or own), connections=1, attempt_timeout=5) as endpoint:
+                try:
+                    await endpoint.complete(Request("x", None))
+                except EndpointError as error:
+                    ended = error.kind
 
     asyncio.run(ask())
-    assert (len(proxy.requests), len(server.requests)) == ((0, 1) if exempt else (1, 0))
-    if not exempt:
-        first, headers, _ = proxy.requests[0]
-        assert first.startswith("POST http://127.0.0.1:")
-        assert headers["proxy-authorization"].startswith("Basic ")
+    return proxy, server, ended
+
+
+def test_the_environments_proxy_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    proxy, _, ended = through_a_proxy("http://models.invalid:8000/v1", "", monkeypatch)
+    assert ended == "answered"
+    first, headers, _ = proxy.requests[0]
+    assert first.startswith("POST http://models.invalid:8000/v1/")
+    assert headers["proxy-authorization"].startswith("Basic ")
+
+
+def test_a_host_that_needs_no_proxy_gets_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    proxy, _, ended = through_a_proxy("http://models.invalid:8000/v1", "localhost, models.invalid", monkeypatch)
+    assert (len(proxy.requests), ended) == (0, "connection")
+
+
+def test_a_server_on_this_machine_is_looked_for_by_a_proxy_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    proxy, server, ended = through_a_proxy(None, "", monkeypatch)
+    assert (len(proxy.requests), len(server.requests), ended) == (0, 1, "answered")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from expander.store.schema import seal
 from expander.stored_run import stored_run
 from filters.rules import RuleSet
 from tests.conftest import REPOSITORY
@@ -55,14 +56,17 @@ def large_run(tmp_path_factory: pytest.TempPathFactory, lenient_run: Path) -> Pa
         store.execute("CREATE TEMP TABLE copy (n INTEGER, last INTEGER)")
         last = store.execute("SELECT max(id) FROM reply").fetchone()[0]
         store.executemany("INSERT INTO copy VALUES (?, ?)", ((n, last) for n in range(1, MANY // ROWS + 1)))
+        store.create_function("seal", -1, seal)
         store.execute(
-            "INSERT INTO reply SELECT id + n * last, row_id || '-' || n, generation, received, seconds, prompt_tokens,"
-            " completion_tokens, body FROM reply, copy"
+            "INSERT INTO reply SELECT *, seal(row_id, generation, received, seconds, prompt_tokens, completion_tokens, body)"
+            " FROM (SELECT id + n * last, row_id || '-' || n AS row_id, generation, received, seconds, prompt_tokens,"
+            " completion_tokens, body FROM reply, copy)"
         )
         # A row's replies are found by its id; only the one that decided is named by number.
         store.execute(
-            "INSERT INTO row SELECT id || '-' || n, position + n * 1000, post_id, sample, topic, post, outcome, rule, reason,"
-            " '', reply_id + n * last, reading FROM row, copy"
+            "INSERT INTO row SELECT *, seal(id, position, post_id, sample, topic, post, outcome, rule, reason, replies,"
+            " reply_id, reading) FROM (SELECT id || '-' || n AS id, position + n * 1000 AS position, post_id, sample, topic,"
+            " post, outcome, rule, reason, '' AS replies, reply_id + n * last AS reply_id, reading FROM row, copy)"
         )
     return large
 

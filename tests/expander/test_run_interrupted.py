@@ -17,6 +17,7 @@ CONCURRENCY = 16
 KILLS = 20
 
 
+@pytest.mark.slow
 def test_a_killed_run_loses_a_reply_or_asks_too_often(tmp_path: Path) -> None:
     """The promise of the store: after SIGKILL no row is lost or double, and at most `concurrency` are asked for again."""
     rows, chance = 1600, random.Random(20)

@@ -17,7 +17,7 @@ URL = "http://127.0.0.1:8000/v1"
 
 
 def endpoint(**options: Any) -> EndpointSettings:
-    return EndpointSettings(**{"base_url": URL, "model": "m"} | options)
+    return EndpointSettings(**{"base_url": (URL,), "model": "m"} | options)
 
 
 # The endpoint's address
@@ -30,7 +30,7 @@ def endpoint(**options: Any) -> EndpointSettings:
 )
 def test_credentials_in_the_url_are_accepted_or_told(url: str) -> None:
     with pytest.raises(UsageError, match=r"holds credentials.*\$MY_KEY") as caught:
-        endpoint(base_url=url, api_key_env="MY_KEY")
+        endpoint(base_url=(url,), api_key_env="MY_KEY")
     assert "hunter2" not in str(caught.value)
     assert "sk-secret" not in str(caught.value)
 
@@ -44,17 +44,17 @@ def test_credentials_in_the_url_are_accepted_or_told(url: str) -> None:
 )
 def test_an_url_that_is_none_is_accepted(url: str) -> None:
     with pytest.raises(UsageError, match="--base-url: give a whole URL"):
-        endpoint(base_url=url)
+        endpoint(base_url=(url,))
 
 
 @pytest.mark.parametrize("url", ["http://[::1]:8000/v1", "HTTPS://host", "http://127.0.0.1:1/", "https://主机/v1"])
 def test_a_good_url_is_refused(url: str) -> None:
-    assert endpoint(base_url=url).base_url == url
+    assert endpoint(base_url=(url,)).base_url == (url,)
 
 
 def test_a_url_without_a_model_is_accepted() -> None:
     with pytest.raises(UsageError, match="--model"):
-        EndpointSettings(base_url=URL)
+        EndpointSettings(base_url=(URL,))
 
 
 # Headers and body

@@ -2,7 +2,7 @@
 
 `vllm_stand_in.py serve MODEL --host H --port P ...`. MODEL says how it behaves (`sound`, `slow`, `mute`, `oom`, `refused`,
 `broken`, `old`, `port-taken`, `sick`); a prompt with CRASH in it kills its engine, whose death is that of a real one.
-$STAND_IN_FOLDER takes what it did: `pids`, `started`, `posts`.
+$STAND_IN_FOLDER takes what it did: `pids`, `started`, `posts`, `keys`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 
 FOLDER = Path(os.environ["STAND_IN_FOLDER"])
 DEAD = threading.Event()
+DIALOGUE = "\n".join(f"求助者：我第{n}晚又没睡好，很烦。\n支持者：第{n}晚发生了什么？愿意说说吗？" for n in range(6))
 
 # Ignores SIGTERM, as an engine does that is busy; its own child leaves the process group, as some launchers' do.
 ENGINE = """
@@ -74,6 +75,8 @@ class Handler(BaseHTTPRequestHandler):
         prompt = request["messages"][-1]["content"]
         with (FOLDER / "posts").open("a") as file:
             file.write(prompt.split()[0] + "\n")
+        with (FOLDER / "keys").open("a") as file:
+            file.write(f"{self.headers['Authorization']}\n")
         if "SLOW" in prompt:
             time.sleep(0.3)
         if DEAD.is_set():
@@ -85,7 +88,8 @@ class Handler(BaseHTTPRequestHandler):
             if self.model != "sick":
                 threading.Timer(0.3, os._exit, (0,)).start()
         else:
-            choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "ok"}}
+            said = DIALOGUE if "求助者" in prompt else "ok"
+            choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": said}}
             body = {
                 "id": "x",
                 "object": "chat.completion",

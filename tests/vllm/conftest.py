@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import REPOSITORY, SHARED
-from tests.expander.vllm_running import alive, group_of, job, until
 
 # For a machine without a GPU that others work on as well, and without a network.
 SETTINGS = {
@@ -44,22 +42,3 @@ def model(vllm: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     python = str(Path(vllm).parent / "python")
     subprocess.run([python, str(script), str(posts), str(folder)], check=True, capture_output=True)
     return folder
-
-
-@pytest.fixture
-def served(vllm: str, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, str]]:
-    """URL and model of a server that is there for one test; nothing of it is there after it."""
-    for name, value in SETTINGS.items():
-        monkeypatch.setenv(name, value)
-    with job(str(model), vllm, tmp_path, "wait", *ARGUMENTS) as process:
-        assert process.stdout is not None
-        said = process.stdout.readline().split()
-        if not said:
-            pytest.fail(process.communicate()[1][-2000:])
-        started = group_of(int(said[0]))
-        try:
-            yield said[1], model.name
-        finally:
-            process.kill()
-            process.communicate(timeout=20)
-    assert until(lambda: not alive(started), 10)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import subprocess
-import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -22,11 +20,27 @@ from expander.vllm_server.endpoint import ManagedEndpoint
 from expander.vllm_server.feeding import Feeder
 from expander.vllm_server.supervise import LOG, managed_server
 from tests.expander.running import accounted, command, environment, query, run, write_posts
-from tests.expander.vllm_running import alive, group_of, job, until
+from tests.expander.vllm_running import alive, group_of, until
 from tests.vllm.conftest import ARGUMENTS, SETTINGS
 
 pytestmark = pytest.mark.slow
 
+# What a constraint promises. The other rules speak of what is said, which it cannot force.
+FORMAT_RULES = frozenset(
+    {
+        *(
+            "empty-reply",
+            "cut-by-length",
+            "no-known-speaker",
+            "one-line",
+            "preamble",
+            "third-speaker",
+            "unlabelled-line",
+        ),
+        *("leaked-label", "same-speaker-twice", "empty-utterance", "wrong-opening", "wrong-closing", "too-few-turns"),
+        *("too-many-turns", "english-ending"),
+    }
+)
 POSTS = [f"最近总是睡不着，已经第{n}天了，该怎么办？" for n in range(10)]
 
 
@@ -84,44 +98,118 @@ def test_an_engine_death_loses_a_reply(vllm: str, model: Path, tmp_path: Path, m
     assert "vLLM: loading weights: 100 %" in told
 
 
-def test_a_killed_job_leaves_a_server(vllm: str, model: Path, tmp_path: Path) -> None:
-    with job(str(model), vllm, tmp_path, "wait", *ARGUMENTS, **SETTINGS) as process:
-        assert process.stdout is not None
-        pid, url = process.stdout.readline().split()
-        started = group_of(int(pid))
-        assert len(started) >= 3
-        os.kill(process.pid, signal.SIGKILL)
-        begun = time.monotonic()
-        process.communicate(timeout=20)
-    assert until(lambda: not alive(started), 10), f"alive after {time.monotonic() - begun:.1f} s"
-    with socket.socket() as probe, pytest.raises(ConnectionRefusedError):
-        probe.connect(("127.0.0.1", urlsplit(url).port or 0))
+def stored(folder: Path) -> int:
+    with suppress(Exception):
+        return int(query(folder, "SELECT count(*) FROM reply")[0][0])
+    return 0
 
 
-def test_a_job_killed_in_the_middle_loses_a_row(served: tuple[str, str], tmp_path: Path) -> None:
-    url, name = served
-    posts, out = write_posts(tmp_path / "posts.jsonl", 50), tmp_path / "run"
-    options = ("--base-url", url, "--model", name, "--out", out, "--concurrency", 16, "--max-tokens", 600)
-
-    def stored() -> int:
-        with suppress(Exception):
-            return int(query(out, "SELECT count(*) FROM reply")[0][0])
-        return 0
-
+@contextmanager
+def expanding(*arguments: object, cwd: Path) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
-        command("expand", posts, *options),
-        cwd=tmp_path,
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        command(*arguments),
+        cwd=cwd,
+        env=environment(**SETTINGS),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
-        assert until(lambda: stored() >= 5, 120)
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def server_of(job: int) -> list[int]:
+    """The processes below the one that keeps the server."""
+    return [pid for pid in group_of(job) if pid != job]
+
+
+def engine_of(job: int) -> int:
+    """The process that runs the model: vLLM names it."""
+    for pid in server_of(job):
+        with suppress(OSError):
+            if "EngineCore" in Path(f"/proc/{pid}/comm").read_text() + Path(f"/proc/{pid}/cmdline").read_text():
+                return pid
+    raise AssertionError("no process is called EngineCore")
+
+
+def expand_options(vllm: str, model: Path, out: Path, *more: object) -> tuple[object, ...]:
+    arguments = [f"--vllm-arg={argument}" for argument in ARGUMENTS]
+    return ("--vllm", model, "--vllm-executable", vllm, *arguments, "--out", out, "--max-tokens", 600, *more)
+
+
+def test_a_structured_run_whose_engine_is_killed_loses_a_row_or_its_format(
+    vllm: str, model: Path, tmp_path: Path
+) -> None:
+    posts, out = write_posts(tmp_path / "posts.jsonl", 50), tmp_path / "run"
+    options = expand_options(vllm, model, out, "--structured", "regex", "--concurrency", 12)
+    with expanding("expand", posts, *options, cwd=tmp_path) as process:
+        assert until(lambda: stored(out) >= 5, 240), "no reply was stored"
+        started = server_of(process.pid)
+        os.kill(engine_of(process.pid), signal.SIGKILL)
+        said = process.communicate(timeout=600)[1]
+    assert process.returncode == 0, said
+    assert "The endpoint obeys structured_outputs.regex" in said
+    assert "(1 of 6)" in said
+    assert "prefix cache" in said
+    kept, rest = accounted(out, 50)
+    assert not alive(started)
+    lost = [row["rule"] for row in rest if row["rule"] in FORMAT_RULES]
+    assert not lost
+    assert all(row["provenance"]["constrained"]["kind"] == "regex" for row in kept)
+    assert query(out, "SELECT count(DISTINCT row_id) FROM reply") == [(50,)]
+
+
+def test_a_job_killed_in_the_middle_leaves_a_server_or_loses_a_row(vllm: str, model: Path, tmp_path: Path) -> None:
+    posts, out = write_posts(tmp_path / "posts.jsonl", 50), tmp_path / "run"
+    options = expand_options(vllm, model, out)
+    with expanding("expand", posts, *options, "--concurrency", 8, cwd=tmp_path) as process:
+        assert until(lambda: stored(out) >= 5, 240), "no reply was stored"
+        started = server_of(process.pid)
+        assert len(started) >= 3
         process.kill()
-    before = stored()
-    assert 5 <= before < 50
-    done = run("expand", posts, *options, cwd=tmp_path, timeout=300)
+        process.communicate(timeout=20)
+        assert until(lambda: not alive(started), 10)
+    before = query(out, "SELECT id, body FROM reply ORDER BY id")
+    assert 5 <= len(before) < 50
+    done = run("expand", posts, *options, cwd=tmp_path, timeout=600, **SETTINGS)
     assert done.returncode == 0, done.stderr
+    assert query(out, "SELECT id, body FROM reply ORDER BY id")[: len(before)] == before
     kept, rest = accounted(out, 50)
     assert query(out, "SELECT count(DISTINCT row_id) FROM reply") == [(50,)]
-    if name == "tiny-smile":
+    if model.name == "tiny-smile":
         assert len(kept) >= 20, [row["rule"] for row in rest]
+
+
+def test_vllms_own_batch_run_does_not_feed_the_store(vllm: str, model: Path, tmp_path: Path) -> None:
+    posts, out = write_posts(tmp_path / "posts.jsonl", 20), tmp_path / "run"
+    requests, results = tmp_path / "requests.jsonl", tmp_path / "results.jsonl"
+    options = ("--model", model.name, "--max-tokens", 600, "--structured", "regex", "--out", out, "-o", requests)
+    exported = run("batch", "export", posts, *options, cwd=tmp_path)
+    assert exported.returncode == 0, exported.stderr
+    arguments = " ".join(ARGUMENTS).split()
+    subprocess.run(
+        [
+            vllm,
+            "run-batch",
+            "-i",
+            requests,
+            "-o",
+            results,
+            "--model",
+            model,
+            "--served-model-name",
+            model.name,
+            *arguments,
+        ],
+        env=environment(**SETTINGS),
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        timeout=400,
+    )
+    imported = run("batch", "import", out, results, cwd=tmp_path)
+    assert imported.returncode == 0, imported.stderr
+    _, rest = accounted(out, 20)
+    assert not [row["rule"] for row in rest if row["rule"] in FORMAT_RULES]
