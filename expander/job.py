@@ -238,6 +238,7 @@ async def opened(job: Job) -> AsyncIterator[Store]:
     Raises StoreError as `Store` does, and UsageError for settings that differ: before a model is loaded for them.
     """
     settings = job.settings()
+    job.where.look_for_server()
     async with Store(job.folder) as store:
         if job.posts is not None:
             store.forget_missing(str(job.posts))
@@ -430,6 +431,7 @@ def dry_run(job: Job, *, console: Console) -> Exit:
         raise UsageError("No post to expand: every row of the input was unreadable.")
     console.rule("first prompt")
     console.print(printable(first.prompt), markup=False, highlight=False, soft_wrap=True)
+    _print_constraint(job, console)
     console.rule("estimate")
     completion_tokens = rows * min(TYPICAL_REPLY, job.sampling.max_tokens or TYPICAL_REPLY)
     console.print(f"{rows:,} rows to make, {unreadable:,} input rows unreadable. Nothing was sent.")
@@ -441,6 +443,18 @@ def dry_run(job: Job, *, console: Console) -> Exit:
         console.print(f"At {work.rpm:g} requests a minute: at least {duration(rows / work.rpm * 60)}.")
     console.print(f"Run folder: {job.folder}", soft_wrap=True)
     return Exit.COMPLETE
+
+
+def _print_constraint(job: Job, console: Console) -> None:
+    if job.structured.structured == "off":
+        return
+    from expander.structured.settling import offered
+
+    constraint = offered(job.structured, job.loaded_template(), job.rule_set(), job.sampling, job.endpoint)
+    assert constraint is not None
+    console.rule(f"constraint ({constraint.kind})")
+    console.print("An endpoint with little room for a reply makes its bounds tighter.")
+    console.print(printable(constraint.text), markup=False, highlight=False, soft_wrap=True)
 
 
 def stored_judge(folder: Path) -> Judge:

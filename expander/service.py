@@ -56,6 +56,13 @@ class ServiceSettings:
         """Equal for all that one `serving` can serve."""
         return self.endpoint.base_url, self.vllm, self.offline
 
+    def look_for_server(self) -> None:
+        """Raises UsageError where the job is to start a server and there is no vllm."""
+        if self.vllm.vllm is not None:
+            from expander.vllm_server.command import find_executable
+
+            find_executable(self.vllm.vllm_executable)
+
     def check(self) -> None:
         """Raises UsageError for what would only be found once the run is under way."""
         from expander.offline.faults import parse_faults

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from analysis.corpora.ahead import ahead
 from analysis.corpora.entries import CorpusError
 from filters.xz import XzMemoryError, xz_pieces
 
@@ -40,7 +41,7 @@ def chunks_of(path: Path) -> Iterator[bytes]:
     Raises CorpusError for a file that cannot be read, is damaged or cut short, or is no UTF-8 text by its first bytes.
     """
     start = b""
-    chunks = _bytes_of(path)
+    chunks = ahead(_bytes_of(path)) if path.suffix.lower() in COMPRESSIONS else _bytes_of(path)
     for chunk in chunks:
         start += chunk
         if len(start) >= len(_UTF8_MARK):

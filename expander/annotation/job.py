@@ -232,6 +232,7 @@ def _chained(first: Post | Unreadable | None, rest: Iterator[Post | Unreadable])
 @asynccontextmanager
 async def _opened(job: AnnotationJob) -> AsyncIterator[Store]:
     """The job's run, locked, with settings that may go on with it: before a model is loaded for them."""
+    job.where.look_for_server()
     async with Store(job.folder) as store:
         for path in filter(None, (job.corpus, job.against)):
             store.forget_missing(str(path))

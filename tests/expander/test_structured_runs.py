@@ -112,3 +112,11 @@ def test_a_batch_line_carries_no_constraint(tmp_path: Path) -> None:
     bodies = [line["body"] for line in read_lines(tmp_path / "requests.jsonl")]
     assert len(bodies) == 2
     assert all("求助者" in body["structured_outputs"]["regex"] for body in bodies)
+
+
+def test_a_dry_run_hides_the_constraint(tmp_path: Path) -> None:
+    posts = write_posts(tmp_path / "posts.jsonl", 2)
+    done = run("expand", posts, "--structured", "regex", "--dry-run", "--out", tmp_path / "run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "constraint (regex)" in done.stdout
+    assert "求助者" in done.stdout.partition("constraint (regex)")[2]

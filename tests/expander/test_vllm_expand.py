@@ -135,6 +135,7 @@ def test_what_cannot_be_is_not_told_at_once(tmp_path: Path, given: tuple[object,
     assert done.returncode == 2, done.stderr
     assert told in done.stderr
     assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()
 
 
 def test_vllm_arguments_without_a_model_are_ignored(tmp_path: Path) -> None:
