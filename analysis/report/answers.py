@@ -152,10 +152,11 @@ def _gaps(
     if not any(_of(comparisons, corpus, reference, metrics) for corpus in made for reference in human):
         yield _NOT_HELD if made else _ONLY_HUMAN
         return
-    said = False
+    said = tested = False
     for reference in human:
         widest: dict[str, float] = {}
         held = {corpus: _of(comparisons, corpus, reference, metrics) for corpus in made}
+        tested = tested or any(found.p is not None for found in chain.from_iterable(held.values()))
         for found in filter(_real, chain.from_iterable(held.values())):
             widest[found.metric] = max(widest.get(found.metric, 0.0), abs(found.effect or 0.0))
         for key in sorted(widest, key=lambda key: -widest[key])[:MOST_NAMED]:
@@ -166,8 +167,10 @@ def _gaps(
                 f"{number(values[name, key].value, metric.unit)} in {name}" for name in names if _has(values, name, key)
             ]
             yield f"{metric.name}: {listed(shown)} ({in_words(widest[key])} difference)."
-    if not said:
+    if not said and tested:
         yield "No difference is larger than small and more than chance explains."
+    elif not said:
+        yield "No difference could be tested: there are too few dialogues to tell one from chance."
 
 
 def _of(

@@ -79,10 +79,16 @@ def test_a_gap_is_not_named_with_both_values() -> None:
 
 
 def test_a_small_or_uncertain_difference_counts_as_a_gap() -> None:
-    for effect, p in ((NOTICEABLE / 2, 0.001), (1.5, 0.2), (1.5, None)):
+    for effect, p in ((NOTICEABLE / 2, 0.001), (1.5, 0.2)):
         _, human, gap = said([ARM, PEOPLE], [held("asks", "arm", "people", effect, p)], arm=0.5, people=0.2)
         assert "arm on 0 of 1" in human
         assert gap == "No difference is larger than small and more than chance explains."
+
+
+def test_what_could_not_be_tested_counts_as_no_gap() -> None:
+    _, human, gap = said([ARM, PEOPLE], [held("asks", "arm", "people", 1.5, None)], arm=0.5, people=0.2)
+    assert "arm on 0 of 1" in human
+    assert gap.startswith("No difference could be tested")
 
 
 def test_likeness_counts_as_diversity() -> None:
