@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +17,7 @@ from expander.rows import join_question
 from expander.store import post_of
 from prompts import Values, load
 from tests.campaigns.fault_matrix_cells import ATTEMPTS, CONCURRENCY, LATENCY, Cell
+from tests.campaigns.measured import measured, read
 from tests.conftest import REPOSITORY
 from tests.expander.running import command, environment, query
 
@@ -83,21 +84,26 @@ def expand(cell: Cell, posts: Path, out: Path, url: str) -> Ended:
             Path(lib, "sitecustomize.py").write_text(JUMPING)
             variables["PYTHONPATH"] = lib
         started = time.monotonic()
-        process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=errors, cwd=out.parent, env=variables)
-        killer = threading.Timer(TOO_LONG, process.kill)
-        killer.start()
-        try:
-            _, status, usage = os.wait4(process.pid, 0)
-        except BaseException:
-            process.kill()
-            raise
-        finally:
-            killer.cancel()
-        process.returncode = os.waitstatus_to_exitcode(status)
+        answer = Path(lib, "ended.txt")
+        with subprocess.Popen(
+            measured(answer, words),
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            cwd=out.parent,
+            env=variables,
+            start_new_session=True,
+        ) as process:
+            try:
+                process.wait(TOO_LONG)
+            except BaseException as error:
+                os.killpg(process.pid, signal.SIGKILL)
+                if not isinstance(error, subprocess.TimeoutExpired):
+                    raise
         seconds = time.monotonic() - started
+        code, peak = read(answer) if answer.exists() else (-signal.SIGKILL, 0)
         errors.seek(0)
         said = errors.read().decode()
-    return Ended(process.returncode, said, seconds, usage.ru_maxrss / 1024)
+    return Ended(code, said, seconds, peak / 2**20)
 
 
 def outcomes(out: Path) -> dict[str, Outcome]:

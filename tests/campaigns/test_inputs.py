@@ -12,6 +12,7 @@ import json
 import lzma
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,9 +22,9 @@ import pytest
 import zstandard
 
 from tests.campaigns.fuzz.nasties import line
-from tests.conftest import REPOSITORY
+from tests.campaigns.measured import measured, read
 from tests.expander.batching import answered
-from tests.expander.running import environment, read_lines
+from tests.expander.running import command, environment, read_lines
 
 LONG = bool(os.environ.get("EXPANDER_LONG_INPUTS"))
 MIB = 1 << 20
@@ -52,16 +53,13 @@ class Ended(NamedTuple):
 
 def ended(*arguments: object, cwd: Path) -> Ended:
     """The command in a process of its own, waited for with its own resource usage."""
-    said = cwd / "said.txt"
+    said, answer = cwd / "said.txt", cwd / "ended.txt"
     with said.open("wb") as output:
-        pid = os.posix_spawn(
-            sys.executable,
-            [sys.executable, str(REPOSITORY / "run.py"), *map(str, arguments)],
-            environment(),
-            file_actions=[(os.POSIX_SPAWN_DUP2, output.fileno(), 1), (os.POSIX_SPAWN_DUP2, output.fileno(), 2)],
+        subprocess.run(
+            measured(answer, command(*arguments)), env=environment(), stdout=output, stderr=output, check=True
         )
-        _, status, usage = os.wait4(pid, 0)
-    return Ended(os.waitstatus_to_exitcode(status), said.read_text("utf-8", "replace"), usage.ru_maxrss * 1024)
+    code, peak = read(answer)
+    return Ended(code, said.read_text("utf-8", "replace"), peak)
 
 
 def room(folder: Path, size: int) -> None:

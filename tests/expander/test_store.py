@@ -506,7 +506,7 @@ STEP = st.one_of(
 @given(steps=st.lists(STEP, max_size=40), every=st.sampled_from([1, 3, 64]))
 def test_an_order_of_events_loses_or_doubles_a_pending_reply(steps: list[tuple[str, int]], every: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("expander.store._SETTLE_EVERY", every)
+        patch.setattr("expander.store.run_store._SETTLE_EVERY", every)
         folder = Path(tempfile.mkdtemp())
         try:
             asyncio.run(asyncio.wait_for(_live(folder, steps), 30))

@@ -159,7 +159,7 @@ def test_damage_in_a_large_store_reaches_the_results(tmp_path: Path, monkeypatch
         done = run("expand", posts, "--base-url", server.url, "--model", "m", "--out", out, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
     damage(out / FILE, "第3个晚上睡不着".encode(), "第4个晚上睡不着".encode())
-    monkeypatch.setattr("expander.store.CHECKED_WHOLE", 0)
+    monkeypatch.setattr("expander.store.run_store.CHECKED_WHOLE", 0)
     before = (out / "dialogues.jsonl").read_bytes()
     during(out, nothing)
     with pytest.raises(StoreError, match=r"of table row is not as it was written.*`recover "):
