@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from tests.campaigns.counting_proxy import Served
 from tests.campaigns.kill_commands import PRICE_IN, PRICE_OUT, Killable
 
-_STORE_FILES = frozenset({"store.sqlite", "store.sqlite-wal", "store.sqlite-shm", "lock"})
+_STORE_FILES = frozenset({"store.sqlite", "store.sqlite-wal", "store.sqlite-shm", "lock", "lock.holder"})
 _TOKENS = re.compile(r"^ *([\d,]+)\s+tokens \(([\d,]+) in prompts, ([\d,]+) in replies\); ([\d.]+) USD", re.MULTILINE)
 _ARM = re.compile(r"^(\S+) +[\d,]+ +[\d,]+ +[\d,]+ +[\d,]+ +([\d,]+) +([\d.]+) USD", re.MULTILINE)
 _MONEY_DIGITS = 4
