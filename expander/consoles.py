@@ -6,6 +6,7 @@ reaches the terminal as a control character, whoever prints it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,14 @@ def console(*, stderr: bool = False) -> Console:
     """Colours in the text only where they are asked for; rich is imported late, so that --help stays quick."""
     from rich.console import Console
 
-    made = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    class Patient(Console):
+        """Goes on in silence where whoever read has enough: what is still to be done is done, and the exit code says how."""
+
+        def on_broken_pipe(self) -> None:
+            self.quiet = True
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())  # Python flushes once more at exit
+
+    made = Patient(stderr=stderr, highlight=False, markup=False, emoji=False)
     made.push_render_hook(_Inert())  # type: ignore[arg-type]  # rich's own class is not imported at the top, see above
     return made
 

@@ -240,6 +240,21 @@ def test_a_full_pipe_ends_in_a_traceback(tmp_path: Path) -> None:
     assert "BrokenPipe" not in done.stderr
 
 
+@pytest.mark.parametrize(("entries", "code"), [("", 0), ('{"messages": 7}\n', 3)], ids=["sound", "a broken entry"])
+def test_a_reader_that_has_enough_changes_the_exit_code(tmp_path: Path, entries: str, code: int) -> None:
+    import subprocess
+    import sys
+
+    corpus, talk = (
+        tmp_path / "corpus.jsonl",
+        [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "请说"}],
+    )
+    corpus.write_text(json.dumps({"messages": talk}) + "\n" + entries, "utf-8")
+    shell = f"{sys.executable} {REPOSITORY / 'run.py'} audit {corpus} | true"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", shell], capture_output=True, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
+
+
 def test_personal_data_is_sent_or_stored(tmp_path: Path) -> None:
     posts, out = tmp_path / "posts.jsonl", tmp_path / "run"
     phone, mail = "13812345678", "someone@example.com"
