@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from expander.consoles import console
 from expander.errors import StoreError
+from expander.store.functions import add_function, raise_what_ended_it
 from expander.store.lock import identity
 from expander.store.messages import is_damage
 from expander.store.schema import free_name, log_of, seal
@@ -142,7 +143,7 @@ class EmbeddingCache:
         if version == 0 and not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             connection.execute(_TABLE)
         elif version == _UNSEALED:
-            connection.create_function("seal", -1, seal, deterministic=True)
+            add_function(connection, "seal", seal, pure=True)
             connection.execute("ALTER TABLE vector ADD COLUMN seal INTEGER")
             connection.execute("UPDATE vector SET seal = seal(key, vector)")
         elif version != _SCHEMA:
@@ -184,6 +185,7 @@ class EmbeddingCache:
             raise self._unusable(failed) from failed
 
     def _unusable(self, error: Exception) -> StoreError:
+        raise_what_ended_it()
         return StoreError(
             f"{self._path}: the embeddings cannot be kept there: {error}. What was kept before is not lost. Make room or mend "
             "the folder, then give the same command again; or give another file."

@@ -25,6 +25,7 @@ from expander.rejudging import Change, Refiltered, Standing, change, standing
 from expander.results import write_results
 from expander.store import FILE, SCHEMA, Outcome, StoredReply, post_of, read_only
 from expander.store.damage import check_files, check_moderate
+from expander.store.functions import add_function, raise_what_ended_it
 from expander.store.lock import locked
 from expander.store.messages import damaged
 from expander.store.schema import check_version, seal, sealed, version_of
@@ -166,7 +167,7 @@ def _transaction(folder: Path, *, dry_run: bool) -> Iterator[sqlite3.Connection 
                 f"{folder / FILE}: of an earlier schema ({version}). Give the run's `expand` command once: it brings the store "
                 "to this one, and keeps the old file."
             )
-        connection.create_function("seal", -1, seal, deterministic=True)
+        add_function(connection, "seal", seal, pure=True)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -183,6 +184,7 @@ def _as_store_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, BrokenProcessPool) as error:
+        raise_what_ended_it()
         code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
         if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
             raise damaged(folder / FILE, str(error)) from error

@@ -13,6 +13,7 @@ from typing import Any, Self, TypeAlias
 from urllib.parse import quote
 
 from expander.errors import StoreError, UsageError
+from expander.store.functions import add_function, raise_what_ended_it
 from expander.store.messages import damaged, unusable
 from expander.store.records import Kind
 from expander.store.schema import FILE, REPLY, SCHEMA, SEALED, Table, check_version, log_of, seal, version_of
@@ -48,7 +49,8 @@ class Connection(sqlite3.Connection):
         return self.cursor().execute(sql, parameters)
 
     def told(self, error: sqlite3.Error) -> Exception:
-        """The error as its reader should see it."""
+        """The error as its reader should see it. Raises the interrupt that ended a function of ours."""
+        raise_what_ended_it()
         if self.broken is not None:
             what, self.broken = self.broken, None
             return damaged(self.path, what)
@@ -96,7 +98,7 @@ def watch(connection: Connection, path: Path) -> None:
     """Have every line checked that is read through this connection. Raises StoreError where it is no store of ours."""
     connection.path = path
     for table in SEALED:
-        connection.create_function(f"whole_{table.name}", -1, _Checked(connection, table))
+        add_function(connection, f"whole_{table.name}", _Checked(connection, table), pure=False)
         connection.execute(_view(table))
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from expander.errors import StoreError, UsageError
 from expander.store.damage import check_files, check_lines, check_whole
+from expander.store.functions import add_function, raise_what_ended_it
 from expander.store.lock import locked
 from expander.store.messages import unusable
 from expander.store.pages import Line, Value, lines
@@ -93,6 +94,7 @@ def recover(folder: Path) -> Recovered:
             aside = free_name(path.with_name(f"{FILE}.damaged"))
             _put_in_place(path, aside)
         except (OSError, sqlite3.Error) as error:
+            raise_what_ended_it()
             with suppress(OSError):
                 draft.unlink(missing_ok=True)
             raise StoreError(
@@ -161,7 +163,7 @@ def _write(path: Path, draft: Path, what: str) -> Recovered:
             raise StoreError(
                 f"{path}: nothing in it can be read. It was left as it is; a copy of the folder would help."
             )
-        connection.create_function("seal", -1, seal, deterministic=True)
+        add_function(connection, "seal", seal, pure=True)
         connection.execute(_LEAVE_LOST_REPLY)
         asked_again = connection.execute(f"SELECT count(*) {_ROWS_WITHOUT}").fetchone()[0]
         connection.execute(f"DELETE {_ROWS_WITHOUT}")

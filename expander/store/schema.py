@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from expander.errors import StoreError, UsageError
+from expander.store.functions import add_function, raise_what_ended_it
 from expander.store.messages import damaged
 
 FILE = "store.sqlite"
@@ -165,6 +166,7 @@ def renew(path: Path, version: int) -> str:
         sync(draft)
         swap(path, old)
     except (OSError, sqlite3.Error) as error:
+        raise_what_ended_it()
         with suppress(OSError):
             draft.unlink(missing_ok=True)
         raise StoreError(
@@ -178,7 +180,7 @@ def renew(path: Path, version: int) -> str:
 
 
 def _copy_sealed(connection: sqlite3.Connection, path: Path) -> None:
-    connection.create_function("seal", -1, seal, deterministic=True)
+    add_function(connection, "seal", seal, pure=True)
     connection.execute("ATTACH ? AS old", (str(path),))
     connection.execute("BEGIN")
     for table in SEALED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import signal
 import subprocess
@@ -11,6 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from expander.errors import StoreError
+from expander.store import FILE, NewReply, Store
+from expander.store.damage import check_lines
+from expander.store.reading import connected, watch
 from tests.expander.running import accounted, command, environment, query, rogue, run, write_posts
 
 CONCURRENCY = 16
@@ -197,3 +202,38 @@ def test_more_is_in_flight_than_was_asked_for(tmp_path: Path, concurrency: int) 
         assert run("expand", posts, *options, cwd=tmp_path).returncode == 0
         most = max(int(line.split()[3]) for line in server.lines())
     assert most == concurrency
+
+
+def test_an_interrupt_while_lines_are_checked_is_taken_for_damage(tmp_path: Path) -> None:
+    """sqlite3 forgets what a Python function called from SQL raised: a Ctrl-C there ended as a line not as it was written."""
+    ends: Counter[str] = Counter()
+    asyncio.run(_store_of(tmp_path, 2000))
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        for moment in range(1, 41):
+            connection = connected(tmp_path / FILE, "mode=ro")
+            watch(connection, tmp_path / FILE)
+            try:
+                signal.setitimer(signal.ITIMER_REAL, moment / 2000)
+                while True:
+                    check_lines(tmp_path / FILE, connection)
+            except (KeyboardInterrupt, StoreError) as error:
+                ends[f"{type(error).__name__}: {error}"] += 1
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                connection.close()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert ends == {"KeyboardInterrupt: ": 40}
+
+
+async def _store_of(folder: Path, rows: int) -> None:
+    async with Store(folder) as store:
+        await asyncio.gather(
+            *(
+                store.keep_reply(
+                    NewReply(row_id=str(row), generation=0, seconds=1, prompt_tokens=1, completion_tokens=1, body=b"{}")
+                )
+                for row in range(rows)
+            )
+        )
