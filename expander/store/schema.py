@@ -101,10 +101,15 @@ def create(path: Path) -> None:
     """Make an empty store, whole from the moment it has its name. Raises OSError and sqlite3.Error."""
     draft = path.with_name(DRAFT)
     draft.unlink(missing_ok=True)
-    with closing(empty(draft)):
-        pass
-    sync(draft)
-    draft.replace(path)
+    try:
+        with closing(empty(draft)):
+            pass
+        sync(draft)
+        draft.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise
 
 
 def empty(path: Path) -> sqlite3.Connection:

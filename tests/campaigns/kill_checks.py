@@ -170,6 +170,17 @@ def compare_results(
     found.need(said == should_say, "the store holds other replies than that of an uninterrupted run")
 
 
+def compare_stopped(folder: Path, command: Killable, now: Look, found: Findings) -> None:
+    """After a stop that finished what was in flight: the results speak of as many rows as have ended, none twice."""
+    for store in command.stores:
+        shown = Counter(_ids(folder / store, command.results))
+        ended = {row for name, row in now.rows if name == store}
+        found.need(
+            shown.total() == len(shown) == len(ended),
+            f"{store}: the results show {shown.total()} rows where {len(ended)} have ended",
+        )
+
+
 def compare_account(served: list[Served], now: Look, output: str, command: Killable, found: Findings) -> Counter[int]:
     """Stored replies, tokens and money against what the endpoint answered. Gives by session what was not stored."""
     by_body = {each.body: each for each in served}
@@ -237,7 +248,7 @@ def _ids_in(contents: dict[str, bytes], store: str, names: tuple[str, ...]) -> I
 def _ids_of(content: bytes) -> Iterator[str]:
     for line in content.splitlines():
         row: dict[str, Any] = json.loads(line)
-        if row["id"] is not None:
+        if row["id"] is not None and row.get("outcome") != "unanswered":  # as `annotate` says of those still to come
             yield row["id"]
 
 

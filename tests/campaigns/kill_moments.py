@@ -34,6 +34,7 @@ class When(StrEnum):
     START = "start-up"
     REQUESTS = "after so many requests"
     WRITING = "while results are written"
+    RENAMING = "while a whole folder takes its name"
     CHILDREN = "while its processes work"
     HELD = "while answers are withheld"
 
@@ -59,6 +60,8 @@ class Watched:
     process: Popen[bytes]
     marker: str
     folder: Path
+    whole: int
+    """Files that an undisturbed command leaves."""
     came: Callable[[], int]
     """Requests of this session that have reached the endpoint."""
     answered: Callable[[], int]
@@ -81,6 +84,8 @@ def draw(chance: random.Random, *, seconds: float, requests: int, how: How, when
             return Moment(when, chance.uniform(0.0, 0.2), chance.randint(1, max(1, requests * 3 // 4)))
         case When.WRITING:
             return Moment(when, chance.choice([0.0, chance.uniform(0.0, 0.02), chance.uniform(0.0, 0.2)]))
+        case When.RENAMING:
+            return Moment(when, chance.uniform(0.0, 0.03))
         case When.CHILDREN:
             return Moment(when, chance.uniform(0.0, 1.0))
 
@@ -91,6 +96,7 @@ def wait(moment: Moment, watched: Watched) -> bool:
         When.REQUESTS: lambda: watched.answered() >= moment.requests,
         When.HELD: lambda: watched.came() > moment.requests,
         When.WRITING: lambda: any(_drafts(watched.folder)),
+        When.RENAMING: lambda: _is_whole(watched.folder, watched.whole),
         When.CHILDREN: lambda: len(list(marked(watched.marker))) > 1,
     }
     come = conditions.get(moment.when)
@@ -155,3 +161,12 @@ def orphans(marker: str) -> list[str]:
 def _drafts(folder: Path) -> Iterator[Path]:
     for pattern in (".*.part", "out/.*.part", "out/arms/*/.*.part"):
         yield from folder.glob(pattern)
+
+
+def _is_whole(folder: Path, files: int) -> bool:
+    """Whether a hidden folder holds all files, or the one that it replaces has stepped aside."""
+    with contextlib.suppress(OSError):  # renamed as it is read
+        if any(folder.glob(".*.before")):
+            return True
+        return any(sum(path.is_file() for path in draft.rglob("*")) >= files for draft in folder.glob(".*.part"))
+    return True

@@ -17,6 +17,7 @@ from tests.campaigns.kill_checks import (
     compare_account,
     compare_looks,
     compare_results,
+    compare_stopped,
     drafts,
     files,
     look,
@@ -156,7 +157,7 @@ class _Trial:
         command, found, folder, how = self._command, self._found, self._folder, self._how
         moment = self._moment(number)
         before = files(folder)
-        session = _start(self._ground, command, folder, number, self._mode(moment))
+        session = _start(self._ground, command, folder, number, self._mode(moment), self._undisturbed)
         if not wait(moment, session.watched):
             found.need(session.process.wait() == 0, "ended with another code than 0 though nobody killed it")
             _remove_output(session)
@@ -178,7 +179,12 @@ class _Trial:
             )
         if left := orphans(session.watched.marker):
             found.need(False, f"{len(left)} processes outlive their parent ({moment}): {left[:2]}")
-        self._look(before, drains=how in _REPEATS and code == 130)
+        drains = how in _REPEATS and code == 130
+        self._look(before, drains=drains)
+        if drains and moment.when is When.REQUESTS and moment.requests <= self._undisturbed.requests // 2:
+            compare_stopped(
+                self._folder, command, self._seen, found
+            )  # not near the end: it was the workers that stopped
         _remove_output(session)
         return True
 
@@ -194,6 +200,8 @@ class _Trial:
             return When.ANY, When.START, When.REQUESTS, When.REQUESTS, When.WRITING
         if self._command.has_children:
             return When.CHILDREN, When.CHILDREN, When.ANY
+        if self._command.whole_folder:
+            return When.ANY, When.WRITING, When.RENAMING, When.RENAMING
         return When.ANY, When.WRITING, When.WRITING
 
     def _mode(self, moment: Moment) -> str:
@@ -269,13 +277,16 @@ class _Trial:
             found.need(not in_vain, "answers were not stored though nobody killed their session")
 
 
-def _start(ground: Ground, command: Killable, folder: Path, number: int, mode: str) -> _Session:
+def _start(
+    ground: Ground, command: Killable, folder: Path, number: int, mode: str, undisturbed: Reference | None = None
+) -> _Session:
     name = folder.name
     output, errors = (ground.folder / f"{name}-{number}.{kind}" for kind in ("out", "err"))
     marker = f"{name}-{number}-{ground.folder.name}"
     arguments = command.arguments(ground, folder, ground.url(name, number, mode))
     log = _log(ground, folder)
     before = counts(log)
+    whole = len(undisturbed.files) if undisturbed else 0
     with output.open("wb") as out, errors.open("wb") as err:
         process = Popen(
             command_line(*arguments),
@@ -289,6 +300,7 @@ def _start(ground: Ground, command: Killable, folder: Path, number: int, mode: s
         process,
         f"{MARKER}={marker}\0",
         folder,
+        whole,
         came=partial(_since, log, before, "came"),
         answered=partial(_since, log, before, "answered"),
     )
