@@ -1,6 +1,6 @@
 """A run of a million rows: memory over its length, event loop lag, store size, resume, `filter`, `export`.
 
-`python benchmarks/long_run.py [--rows 1000000] [--folder DIR] [--keep]`
+`python benchmarks/long_run.py [--rows 1000000] [--folder DIR] [--keep] [--export FORMAT ...]`
 
 Everything is done by the command line itself, each command in a process of its own, against a loopback server in another
 that answers after a fixed latency and keeps nothing. What is found is printed as it is found and stands in
@@ -56,6 +56,7 @@ class Course:
     rows: int
     concurrency: int
     latency: float
+    formats: tuple[str, ...] = _FORMATS
 
     @property
     def posts(self) -> Path:
@@ -204,7 +205,7 @@ def steps(course: Course, known: Mapping[str, Figures]) -> Iterator[tuple[str, C
     yield "show", partial(show, course)
     yield "filter", partial(refilter, course)
     yield "tenth", partial(tenth, course)
-    for to in _FORMATS:
+    for to in course.formats:
         yield f"export {to}", partial(export, course, to)
 
 
@@ -259,14 +260,14 @@ def _line(pattern: str, text: str) -> str | None:
     return found[0] if found else None
 
 
-def verdicts(known: Mapping[str, Figures]) -> Iterator[str]:
+def verdicts(course: Course, known: Mapping[str, Figures]) -> Iterator[str]:
     """Each goal with what was found."""
     ratio = known["expand"]["mb_100_to_10"]
     yield f"{_met(ratio <= _FLAT)}: memory at the end / at a tenth of the run: {ratio:.3f} (goal {_FLAT})"
     for name in ("resume", "resume, nothing cached"):
         after = known[name]["first_request_after"]
         yield f"{_met(after < _RESUME_WITHIN)}: {name}: {after:.1f} s to the first request (goal {_RESUME_WITHIN:.0f})"
-    for to in _FORMATS:
+    for to in course.formats:
         ratio = known[f"export {to}"]["mb_whole_to_tenth"]
         yield f"{_met(ratio <= _FLAT)}: export {to}: memory of all / of a tenth: {ratio:.3f} (goal {_FLAT})"
 
@@ -300,7 +301,7 @@ def go(course: Course) -> None:
             took = 0.0
         shown = orjson.dumps(_rounded(known[name])).decode().replace('"', "").replace(",", ", ")
         print(f"{name} ({took:.0f} s): {shown[1:-1]}", flush=True)
-    for line in verdicts(known):
+    for line in verdicts(course, known):
         print(line, flush=True)
 
 
@@ -311,11 +312,16 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true", help="leave the temporary folder there")
     parser.add_argument("--latency", type=float, default=0.2, help="seconds before the server answers")
     parser.add_argument("--concurrency", type=int, default=256)
+    parser.add_argument("--export", action="append", choices=_FORMATS, help="only this format; may be repeated")
     options = parser.parse_args()
     folder = options.folder or Path(tempfile.mkdtemp(prefix="long-run-"))
     folder.mkdir(parents=True, exist_ok=True)
     course = Course(
-        folder=folder.resolve(), rows=options.rows, concurrency=options.concurrency, latency=options.latency
+        folder=folder.resolve(),
+        rows=options.rows,
+        concurrency=options.concurrency,
+        latency=options.latency,
+        formats=tuple(options.export or _FORMATS),
     )
     print(f"{course.rows:,} rows in {course.folder}", flush=True)
     try:
