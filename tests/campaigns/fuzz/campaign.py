@@ -37,7 +37,8 @@ _LOOK = 40
 """One input in so many is traced for the lines it reaches: tracing slows a reader some ten times."""
 _POOL = 400
 """Inputs kept for one target."""
-_PACKAGES = tuple(f"{REPOSITORY}/{name}/" for name in ("expander", "filters", "prompts", "analysis"))
+PACKAGES = tuple(f"{REPOSITORY}/{name}/" for name in ("expander", "filters", "prompts", "analysis"))
+"""Where the project's own code lies."""
 
 
 @dataclass(slots=True)
@@ -76,7 +77,7 @@ class _Trace:
         self.seen: set[tuple[CodeType, int]] = set()
 
     def __call__(self, frame: FrameType, event: str, argument: Any) -> _Trace | None:  # noqa: ARG002 - sys.settrace's own
-        if not frame.f_code.co_filename.startswith(_PACKAGES):
+        if not frame.f_code.co_filename.startswith(PACKAGES):
             return None
         if event == "line":
             self.seen.add((frame.f_code, frame.f_lineno))
