@@ -27,6 +27,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -68,19 +69,26 @@ def statistics(path: Path, limit: int) -> dict[str, float]:
     sys.path.insert(0, str(HERE.parent))
     from analysis.corpora import read_corpus
     from analysis.corpus_statistics import statistics_frame
-    from analysis.lexical.distinct import distinct
+    from analysis.lexical.distinct import ORDERS, distinct
     from analysis.lexical.tokenizing import tokens_of
-    from filters.dialogue import CorpusEntry
+    from filters.dialogue import CorpusEntry, Dialogue
 
-    gc.disable()  # as the report does while it reads
-    entries = list(islice((entry for entry in read_corpus(path) if isinstance(entry, CorpusEntry)), limit))
+    entries: list[CorpusEntry] = []
+
+    def reading() -> Iterator[Dialogue]:
+        for entry in islice(read_corpus(path), limit):
+            if isinstance(entry, CorpusEntry):
+                entries.append(entry)
+                yield entry.dialogue
+
+    gc.disable()  # as the report does while it reads and other processes cut what it has read
+    tokens = tokens_of(reading(), "jieba")
     gc.freeze()
     gc.enable()
     dialogues = [entry.dialogue for entry in entries]
-    tokens = tokens_of(dialogues, "jieba")
     sums = statistics_frame(dialogues).sum()
     figures = {name: float(sums[name]) for name in ("dialogues", "sentences", "characters")}
-    return figures | {f"distinct_{n}": distinct(tokens, n).value or 0.0 for n in (1, 2, 3)}
+    return figures | {f"distinct_{n}": distinct(tokens, n).value or 0.0 for n in ORDERS}
 
 
 def cosines(vectors: Path, limit: int) -> dict[str, float]:

@@ -31,8 +31,9 @@ CHUNK_DIALOGUES = 500
 """Dialogues that are cut at a time: about 0.3 million tokens of SMILECHAT's length, 1.2 MB a result."""
 CHUNK_CODE_POINTS = 2_000_000
 """A chunk ends early where its dialogues are this long, so that a corpus of giants is held in pieces too."""
-_WAITING = 3
-"""Chunks in flight for each process: one at work, one waiting, one on its way back."""
+_WAITING = 8
+"""Chunks in flight for each process: one at work, one on its way back, the others to be at hand when it has started, which takes as
+long as cutting them."""
 
 
 class _Chunk(NamedTuple):

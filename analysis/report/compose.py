@@ -135,7 +135,7 @@ def _prepared(corpus: CorpusInput, settings: ReportSettings, tell: Callable[[str
         dialogues=dialogues,
         language=language,
         tokenizer=tokenizer,
-        tokens={name: tokens_of(dialogues, name) for name in wanted},
+        tokens={name: corpus.cut[name] if name in corpus.cut else tokens_of(dialogues, name) for name in wanted},
     )
 
 

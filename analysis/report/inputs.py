@@ -8,6 +8,7 @@ from itertools import combinations
 from pathlib import Path
 
 from analysis.folding import digest, folded_text
+from analysis.lexical.tokens import Tokens
 from filters.dialogue import CorpusEntry, Dialogue, Role
 
 FEW_DIALOGUES = 30
@@ -35,6 +36,9 @@ class CorpusInput:
     """Text of the post by its id, for a run; an entry names its post in extra["provenance"]["post_id"]."""
     from_posts: bool = True
     """False for a run whose template was given no post: its rows count along posts, and its dialogues know nothing of them."""
+
+    cut: Mapping[str, Tokens] = field(default_factory=dict)
+    """Tokens by tokenizer, where some were cut while the corpus was read."""
 
     @property
     def dialogues(self) -> list[Dialogue]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
+from itertools import chain, islice
 from pathlib import Path
 
 import yaml
 
 from analysis.corpora import BrokenEntry
+from analysis.lexical.tokenizers import language_of, tokenizer_for
+from analysis.lexical.tokenizing import PARALLEL_FROM, tokens_of
+from analysis.lexical.tokens import Tokens
 from analysis.report.inputs import CorpusInput
 from expander.commands.reading import Reader
 from expander.errors import UsageError
 from expander.store import post_of, read_only
-from filters.dialogue import CorpusEntry
+from filters.dialogue import CorpusEntry, Dialogue
 from prompts import topics
 from prompts.small_file import read_small
 from prompts.yaml_errors import FILE_ERRORS
@@ -21,14 +25,33 @@ from prompts.yaml_errors import FILE_ERRORS
 
 def corpus_input(path: Path, name: str, kind: str, reader: Reader, *, human: bool) -> CorpusInput:
     """All of a corpus's dialogues, in memory; without the posts they were made from."""
-    whole: list[CorpusEntry] = []
-    broken = 0
-    for entry in reader.entries(path, kind):
-        if isinstance(entry, BrokenEntry):
-            broken += 1
-        else:
-            whole.append(entry)
-    return CorpusInput(name=name, file=path.name or str(path), kind=kind, human=human, entries=whole, broken=broken)
+    entries: list[CorpusEntry] = []
+    broken: list[BrokenEntry] = []
+
+    def dialogues() -> Iterator[Dialogue]:
+        for entry in reader.entries(path, kind):
+            if isinstance(entry, BrokenEntry):
+                broken.append(entry)
+            else:
+                entries.append(entry)
+                yield entry.dialogue
+
+    cut = _cut_as_read(dialogues())
+    return CorpusInput(
+        name=name, file=path.name or str(path), kind=kind, human=human, entries=entries, broken=len(broken), cut=cut
+    )
+
+
+def _cut_as_read(dialogues: Iterator[Dialogue]) -> dict[str, Tokens]:
+    """Takes all dialogues, and gives the words of a large corpus, cut by other processes while this one goes on reading.
+
+    The tokenizer is the one for the language of the first thousands; the report cuts anew where that of all is another.
+    """
+    first = list(islice(dialogues, PARALLEL_FROM))
+    if len(first) < PARALLEL_FROM:
+        return {}
+    tokenizer = tokenizer_for(language_of(first))
+    return {tokenizer: tokens_of(chain(first, dialogues), tokenizer)}
 
 
 def posts_of_run(folder: Path) -> Mapping[str, str]:
