@@ -56,5 +56,23 @@ class Unreadable(NamedTuple):
 
 def content_id(*texts: str) -> str:
     """80 bits of SHA-256 over the texts, in hex. Two of a million posts collide with a chance below 1e-12."""
-    digest = hashlib.sha256("\x1f".join(texts).encode("utf-8")).hexdigest()
-    return digest[:20]
+    return Content(*texts).id
+
+
+class Content:
+    """Texts of which ids are made: that of some, and that of the same and one more, without hashing the first ones twice."""
+
+    __slots__ = ("_digest",)
+
+    def __init__(self, *texts: str) -> None:
+        self._digest = hashlib.sha256("\x1f".join(texts).encode("utf-8"))
+
+    @property
+    def id(self) -> str:
+        return self._digest.hexdigest()[:20]
+
+    def id_with(self, text: str) -> str:
+        """`content_id` of the texts and this one."""
+        digest = self._digest.copy()
+        digest.update(f"\x1f{text}".encode())
+        return digest.hexdigest()[:20]

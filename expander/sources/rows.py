@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
-from expander.post import Place, Post, Unreadable, content_id
+from expander.post import Content, Place, Post, Unreadable
 from expander.sources.errors import SourceError
 
 Record = dict[str, object]
@@ -83,7 +83,8 @@ def posts_of(record: object, columns: Columns, place: Place) -> Iterator[Post | 
         title = _text(record, columns.question, "question")
         description = _text(record, columns.description, None)
         keywords = _keywords(record, columns.keywords)
-        question_id = _question_id(record, columns.question_id) or content_id(title, description)
+        question = Content(title, description)
+        question_id = _question_id(record, columns.question_id) or question.id
         answers = None if columns.flat else record.get(_ANSWERS)
         if answers is None and (columns.flat or _ANSWERS not in record or set(columns.answer) & record.keys()):
             answers = [record]
@@ -103,7 +104,7 @@ def posts_of(record: object, columns: Columns, place: Place) -> Iterator[Post | 
             yield Unreadable(place, f"answer {number}: {error}" if several else str(error))
             continue
         yield Post(
-            id=content_id(title, description, answer),
+            id=question.id_with(answer),
             title=title,
             description=description,
             answer=answer,

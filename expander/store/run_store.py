@@ -52,6 +52,7 @@ from expander.store.schema import (
     sealed,
     version_of,
 )
+from expander.store.seen import Seen
 from expander.store.writing import Group, commit
 
 SYNC_EVERY = 1.0  # seconds: what a power cut may cost
@@ -61,10 +62,10 @@ _SHOWN = 80  # characters of a setting that differs
 _JUDGED_ANEW = frozenset({"rules", "format"})  # settings that `filter` changes in a run
 _SETTLE_EVERY = 64  # rows; so many replies at most are looked at in vain when the run is opened again
 
-_MEET = "INSERT OR IGNORE INTO seen VALUES"
-_DONE = """
-SELECT id FROM main.row WHERE id IN (SELECT value FROM json_each(?))
-EXCEPT SELECT id FROM main.row INDEXED BY failed WHERE outcome = 'failed' AND id IN (SELECT value FROM json_each(?))
+_NOT_DONE = """
+SELECT json_group_array(value) FROM json_each(?)
+WHERE NOT EXISTS (SELECT 1 FROM main.row WHERE id = value)
+   OR EXISTS (SELECT 1 FROM main.row INDEXED BY failed WHERE outcome = 'failed' AND id = value)
 """
 
 ConnectionT = TypeVar("ConnectionT", bound=sqlite3.Connection)
@@ -164,7 +165,7 @@ class Store:
             watch(self._reader, self._path)
             if whole:
                 check_lines(self._path, self._reader)
-            self._prepare()
+            self._seen = Seen()
             self._writer = _connect(self._path, sqlite3.Connection)
             add_indexes(self._writer)
         except BaseException:
@@ -173,15 +174,6 @@ class Store:
         self._identity = identity(self._path)
         self._size = self._path.stat().st_size
         self._lock.say(self._identity)
-
-    def _prepare(self) -> None:
-        """The posts seen in this session, in a file of their own."""
-        # Nobody else reads these, and they end with the session: no journal, and one transaction that is never committed.
-        self._seen = sqlite3.connect("", isolation_level=None)
-        for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -512"):
-            self._seen.execute(f"PRAGMA {pragma}")
-        self._seen.execute("CREATE TABLE seen (id TEXT PRIMARY KEY, place TEXT) WITHOUT ROWID")
-        self._seen.execute("BEGIN")
 
     def _check_there(self) -> None:
         """Raises StoreError when what is written would go to a file that has no name any more."""
@@ -379,26 +371,14 @@ class Store:
 
     def first_places(self, met: Sequence[tuple[str, Place]]) -> list[str | None]:
         """`first_place` of many posts, in their order."""
-        if not met:
-            return []
-        marks = ", ".join(["(?, ?)"] * len(met))
-        values = [value for post_id, place in met for value in (post_id, str(place))]
         try:
-            new = self._seen.execute(f"{_MEET} {marks} RETURNING id", values).fetchall()
+            places = self._seen.first_places(met)
         except sqlite3.Error as error:
             raise StoreError(
                 f"{self._path}: noting the posts seen failed: {error}. They are noted in a temporary file: make room "
                 "there, or name another folder with the environment variable SQLITE_TMPDIR."
             ) from error
-        unmet = {post_id for (post_id,) in new}
-        places: list[str | None] = []
-        for post_id, _ in met:
-            if post_id in unmet:
-                unmet.remove(post_id)
-                places.append(None)
-            else:
-                places.append(self._seen.execute("SELECT place FROM seen WHERE id = ?", (post_id,)).fetchone()[0])
-        return places
+        return [None if place is None else str(place) for place in places]
 
     def is_empty(self) -> bool:
         return self._reader.execute("SELECT 1 FROM reply UNION ALL SELECT 1 FROM row LIMIT 1").fetchone() is None
@@ -414,8 +394,8 @@ class Store:
 
     def done(self, row_ids: Sequence[str]) -> set[str]:
         """Those of the rows that are kept or rejected."""
-        ids = orjson.dumps(row_ids).decode()
-        return {row_id for (row_id,) in self._reader.execute(_DONE, (ids, ids))}
+        (not_done,) = self._reader.execute(_NOT_DONE, (orjson.dumps(row_ids).decode(),)).fetchone()
+        return set(row_ids).difference(orjson.loads(not_done))
 
     def pending(self) -> dict[str, list[StoredReply]]:
         """Stored replies of rows without an outcome, oldest first, by row: what the last session left unread."""

@@ -23,7 +23,8 @@ from hypothesis import strategies as st
 
 from expander.errors import StoreError, UsageError
 from expander.post import Place, Post
-from expander.store import FILE, NewReply, Outcome, RowRecord, Store, post_of, read_only
+from expander.store import FILE, NewReply, Outcome, RowRecord, Store, post_of, read_only, seen
+from expander.store.seen import Seen
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,7 +35,10 @@ CHILD = """
 import asyncio, os, resource, signal, sys
 from pathlib import Path
 from expander.errors import StoreError
+from expander.post import Place
 from expander.store import NewReply, Store
+from expander.store import seen
+from expander.store.seen import Seen
 
 def reply(row, body=b"paid for"):
     return NewReply(row_id=row, generation=0, seconds=0.1, prompt_tokens=1, completion_tokens=2, body=body)
@@ -277,7 +281,7 @@ def test_a_full_temporary_folder_is_a_bug(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
     try:
         for i in range(200_000):
-            store.first_place(f"{i * 7919 % 200_000:020}", "posts.json:1")
+            store.first_place(f"{i * 7919 % 200_000:020}", Place("posts.json", i))
     except StoreError as error:
         print(error, flush=True)
     """
@@ -593,3 +597,22 @@ def _psyqa(number: int) -> dict[str, Any]:
             }
         ],
     }
+
+
+def test_a_post_met_again_after_many_is_new_or_has_another_s_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a filter so small that it says "perhaps" of every id, and past the moment when the file gets its index."""
+    monkeypatch.setattr(seen, "_BITS", 64)
+    monkeypatch.setattr(seen, "_LOOKED_THROUGH", 50)
+    found = Seen()
+    ids = [f"{number * 7919 % 1000:020}" for number in range(400)]
+    for start in range(0, 400, 80):
+        met = [(post_id, Place("x.json", start + at)) for at, post_id in enumerate(ids[start : start + 80])]
+        assert found.first_places(met) == [None] * 80
+    again = [("no number", Place("y.json", 1)), (ids[3], Place("y.json", 2)), (ids[399], Place("y.json", 3))]
+    assert found.first_places([*again, *again]) == [
+        None,
+        *(Place("x.json", 3), Place("x.json", 399)),
+        *(Place("y.json", 1), Place("x.json", 3), Place("x.json", 399)),
+    ]
