@@ -16,13 +16,12 @@ from weakref import WeakSet
 Function: TypeAlias = Callable[..., Any]
 
 _ours: WeakSet[Function] = WeakSet()
-_listening = threading.Lock()  # taken once, by the first who adds a function
 _noted = threading.local()
 
 
 def add_function(connection: sqlite3.Connection, name: str, function: Function, *, pure: bool) -> None:
     """Let SQL call a function of any number of values; `pure` where its result depends on them alone."""
-    if _listening.acquire(blocking=False):
+    if not isinstance(sys.unraisablehook, _Noting):  # at first, or where somebody has put another in its place
         sqlite3.enable_callback_tracebacks(True)
         sys.unraisablehook = _Noting(sys.unraisablehook)
     _ours.add(function)
@@ -44,7 +43,7 @@ class _Noting:
         self._before = before
 
     def __call__(self, report: sys.UnraisableHookArgs) -> None:
-        if any(report.object is function for function in _ours):
+        if callable(report.object) and report.object in _ours:
             _noted.raised = report.exc_value
         else:
             self._before(report)
