@@ -131,12 +131,15 @@ async def retrying(
     try:
         return await attempt()  # nearly every call ends here, and tenacity costs more than the request's JSON
     except EndpointError as error:
-        failed.append(error)
+        failed.append(_bare(error))
 
     async def replay_then_attempt() -> Result:
         if failed:
             raise failed.pop()
-        return await attempt()
+        try:
+            return await attempt()
+        except EndpointError as error:
+            raise _bare(error) from None
 
     waits = _Waits(policy)
     again = AsyncRetrying(
@@ -147,6 +150,15 @@ async def retrying(
         reraise=True,
     )
     return await again(replay_then_attempt)
+
+
+def _bare(error: EndpointError) -> EndpointError:
+    """The error without where it was raised and what from.
+
+    Those frames hold a reply's body, and with tenacity's they hold one another: until the collector comes, which may be long.
+    """
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    return error
 
 
 class _Waits:
