@@ -94,9 +94,9 @@ def recover(folder: Path) -> Recovered:
             aside = free_name(path.with_name(f"{FILE}.damaged"))
             _put_in_place(path, aside)
         except (OSError, sqlite3.Error) as error:
-            raise_what_ended_it()
             with suppress(OSError):
                 draft.unlink(missing_ok=True)
+            raise_what_ended_it()
             raise StoreError(
                 f"{path}: a fresh store could not be written: {error}. The damaged one is as it was. Make room for a second "
                 "copy of it, then give the same command again."

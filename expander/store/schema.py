@@ -171,9 +171,9 @@ def renew(path: Path, version: int) -> str:
         sync(draft)
         swap(path, old)
     except (OSError, sqlite3.Error) as error:
-        raise_what_ended_it()
         with suppress(OSError):
             draft.unlink(missing_ok=True)
+        raise_what_ended_it()
         raise StoreError(
             f"{path}: could not be brought from schema {version} to {SCHEMA}: {error}. It is as it was. Make room for a "
             "second copy of it, then give the same command again."
