@@ -84,7 +84,9 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def query(folder: Path, sql: str) -> list[tuple[Any, ...]]:
-    with closing(sqlite3.connect(folder / "store.sqlite")) as connection:
+    """What the store says. Raises sqlite3.Error where there is none: an empty file in its place would be damage to a job
+    that is about to make one."""
+    with closing(sqlite3.connect(f"{(folder / 'store.sqlite').resolve().as_uri()}?mode=rw", uri=True)) as connection:
         return connection.execute(sql).fetchall()
 
 

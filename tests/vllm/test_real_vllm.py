@@ -104,6 +104,14 @@ def stored(folder: Path) -> int:
     return 0
 
 
+def wait_for_replies(process: subprocess.Popen[str], out: Path) -> None:
+    """Until the job has stored some. Fails with what the job said."""
+    until(lambda: stored(out) >= 5 or process.poll() is not None, 240)
+    if stored(out) < 5 or process.poll() is not None:
+        process.kill()
+        raise AssertionError(f"no replies, or a job that is over: {process.communicate(timeout=20)[1]}")
+
+
 @contextmanager
 def expanding(*arguments: object, cwd: Path) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
@@ -145,7 +153,7 @@ def test_a_structured_run_whose_engine_is_killed_loses_a_row_or_its_format(
     posts, out = write_posts(tmp_path / "posts.jsonl", 50), tmp_path / "run"
     options = expand_options(vllm, model, out, "--structured", "regex", "--concurrency", 12)
     with expanding("expand", posts, *options, cwd=tmp_path) as process:
-        assert until(lambda: stored(out) >= 5, 240), "no reply was stored"
+        wait_for_replies(process, out)
         started = server_of(process.pid)
         os.kill(engine_of(process.pid), signal.SIGKILL)
         said = process.communicate(timeout=600)[1]
@@ -165,7 +173,7 @@ def test_a_job_killed_in_the_middle_leaves_a_server_or_loses_a_row(vllm: str, mo
     posts, out = write_posts(tmp_path / "posts.jsonl", 50), tmp_path / "run"
     options = expand_options(vllm, model, out)
     with expanding("expand", posts, *options, "--concurrency", 8, cwd=tmp_path) as process:
-        assert until(lambda: stored(out) >= 5, 240), "no reply was stored"
+        wait_for_replies(process, out)
         started = server_of(process.pid)
         assert len(started) >= 3
         process.kill()
