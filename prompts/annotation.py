@@ -23,6 +23,8 @@ from prompts.yaml_errors import FILE_ERRORS
 FOLDER = HERE / "annotation"
 RUBRICS = ("cehs", "pairwise")
 """The rubrics that this project brings."""
+WIDEST_SCORE = 10_000
+"""How far from zero a rubric's bounds may lie: ratings, percentages and per mille fit; a number beyond is a slip."""
 
 Language = Literal["zh", "en"]
 
@@ -152,12 +154,15 @@ class _TopicEntry(_Strict):
     definition_en: str = ""
 
 
+_Bound = Annotated[int, Field(ge=-WIDEST_SCORE, le=WIDEST_SCORE)]
+
+
 class _CriterionEntry(_Strict):
     key: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     name: str = ""
     name_en: str = ""
-    low: int = 0
-    high: int = 1
+    low: _Bound = 0
+    high: _Bound = 1
     description: _Text
     description_en: str = ""
 

@@ -7,10 +7,10 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from analysis.agreement.pairwise import Winner
 from expander.annotation.writing import ANNOTATIONS
@@ -19,10 +19,12 @@ from expander.errors import UsageError
 from expander.results import DIALOGUES
 from expander.sources.lines import ROW_LIMIT_BYTES, split_lines
 from expander.store import FILE, Kind, read_only
-from prompts.annotation import label_set
+from prompts.annotation import WIDEST_SCORE, label_set
 
 _CHUNK_BYTES = 1 << 20
 Side = Literal["corpus", "against"]
+_Score = Annotated[int, Field(strict=True, ge=-WIDEST_SCORE, le=WIDEST_SCORE)]
+"""A number, as `annotate` writes it, never a text that spells one."""
 
 
 class Order(BaseModel):
@@ -46,7 +48,7 @@ class Line(BaseModel):
     limited: list[str | list[str] | None] | None = None
     unlimited: list[str | list[str] | None] | None = None
     rubric: str | None = None
-    scores: dict[str, int] | None = None
+    scores: dict[str, _Score] | None = None
     against_id: str | None = None
     paired_by: str | None = None
     orders: list[Order] | None = None

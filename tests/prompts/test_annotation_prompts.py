@@ -67,6 +67,7 @@ def test_a_codebook_that_makes_no_sense_is_used(tmp_path: Path, text: str, says:
     ("text", "says"),
     [
         ("kind: scores\ncriteria: [{key: a, low: 2, high: 1, description: x}]\n", "low must be below high"),
+        ("kind: scores\ncriteria: [{key: a, high: 99999999999999999999, description: x}]\n", "10000"),
         ("kind: scores\ncriteria: [{key: a, description: x}, {key: a, description: y}]\n", "one key"),
         ("kind: votes\ncriteria: [{key: a, description: x}]\n", "kind"),
         ("kind: scores\ncriteria: []\n", "criteria"),
