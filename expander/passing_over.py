@@ -46,7 +46,8 @@ def looked_up(posts: Iterable[Post | Unreadable], store: Store, maker: Maker, *,
         read = [post for _, post in batch if isinstance(post, Post)]
         before = iter(store.first_places([(post.id, post.place) for post in read]))
         ids = [() if fresh or isinstance(post, Unreadable) else maker.ids(post) for _, post in batch]
-        done = frozenset(() if fresh else store.done([each for several in ids for each in several]))
+        wanted = () if fresh else [each for several in ids for each in several]
+        done = frozenset(store.done(wanted, batch[0][0], batch[-1][0]) if wanted else ())
         yield [
             Met(position, post, next(before) if isinstance(post, Post) else None, rows, done)
             for (position, post), rows in zip(batch, ids, strict=True)

@@ -29,7 +29,7 @@ QUARANTINES = "risk-quarantine"
 
 # Rows are put in order by their numbers alone and then looked up one by one: to sort them whole, SQLite would first write
 # all posts and replies once more to its temporary files.
-_IN_ORDER = "SELECT rowid FROM row {} ORDER BY position, sample, rowid"
+_IN_ORDER = "SELECT rowid FROM row {} ORDER BY position, sample, id"
 _NAMED = (
     "SELECT count(*) FROM main.row INDEXED BY sqlite_autoindex_row_1"  # row ids, which stand in an index of their own
 )

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import chain
@@ -62,11 +62,15 @@ _SHOWN = 80  # characters of a setting that differs
 _JUDGED_ANEW = frozenset({"rules", "format"})  # settings that `filter` changes in a run
 _SETTLE_EVERY = 64  # rows; so many replies at most are looked at in vain when the run is opened again
 
-_NOT_DONE = """
+# Where a row stood when it ended is where it stands in the same input now, and rows that stand side by side are side by side in
+# that index; one that moved is looked for by its id, which costs a page of the file.
+_THERE = "SELECT json_group_array(id) FROM main.row INDEXED BY placed WHERE position BETWEEN ? AND ?"
+_ANYWHERE = "SELECT json_group_array(value) FROM json_each(?) WHERE EXISTS (SELECT 1 FROM main.row WHERE id = value)"
+_FAILED = """
 SELECT json_group_array(value) FROM json_each(?)
-WHERE NOT EXISTS (SELECT 1 FROM main.row WHERE id = value)
-   OR EXISTS (SELECT 1 FROM main.row INDEXED BY failed WHERE outcome = 'failed' AND id = value)
+WHERE EXISTS (SELECT 1 FROM main.row INDEXED BY failed WHERE outcome = 'failed' AND id = value)
 """
+_ANY_FAILED = "SELECT EXISTS (SELECT 1 FROM main.row INDEXED BY failed WHERE outcome = 'failed')"
 
 ConnectionT = TypeVar("ConnectionT", bound=sqlite3.Connection)
 
@@ -392,10 +396,19 @@ class Store:
         except ValueError as error:
             raise damaged(self._path, f"row {row_id} is not as it was written") from error
 
-    def done(self, row_ids: Sequence[str]) -> set[str]:
-        """Those of the rows that are kept or rejected."""
-        (not_done,) = self._reader.execute(_NOT_DONE, (orjson.dumps(row_ids).decode(),)).fetchone()
-        return set(row_ids).difference(orjson.loads(not_done))
+    def done(self, row_ids: Collection[str], first: int, last: int) -> set[str]:
+        """Those of the rows that are kept or rejected. They are looked for between these positions first."""
+        wanted = set(row_ids)
+        done = wanted.intersection(self._ids(_THERE, first, last))
+        if moved := wanted - done:
+            done.update(self._ids(_ANYWHERE, _json(moved)))
+        if done and self._reader.execute(_ANY_FAILED).fetchone()[0]:
+            done.difference_update(self._ids(_FAILED, _json(done)))
+        return done
+
+    def _ids(self, sql: str, *values: object) -> list[str]:
+        ids: list[str] = orjson.loads(self._reader.execute(sql, values).fetchone()[0])
+        return ids
 
     def pending(self) -> dict[str, list[StoredReply]]:
         """Stored replies of rows without an outcome, oldest first, by row: what the last session left unread."""
@@ -439,6 +452,10 @@ def _connect(path: Path, factory: type[ConnectionT]) -> ConnectionT:
     connection.execute("PRAGMA cache_size = -512")  # KiB; the kernel caches the file anyway, and memory stays flat
     connection.execute("PRAGMA wal_autocheckpoint = 400")  # pages; a longer one holds the commits behind it up longer
     return connection
+
+
+def _json(row_ids: Collection[str]) -> str:
+    return orjson.dumps(list(row_ids)).decode()
 
 
 def _short(value: object) -> str:

@@ -94,6 +94,23 @@ def test_a_row_without_an_outcome_is_passed_over(tmp_path: Path) -> None:
     assert asyncio.run(session()) == [True, False, True, False, False]
 
 
+def test_a_done_row_that_stands_elsewhere_now_is_asked_for_again(tmp_path: Path) -> None:
+    """In an input turned round, with a failed row in its middle; rows of many positions are looked for by two looks."""
+    posts = posts_of(tmp_path, LOOK_UP_AT_ONCE + 31)
+    failed = posts[7]
+
+    async def session() -> list[str]:
+        async with Store(tmp_path / "run") as store:
+            for position, post in enumerate(posts):
+                for row in MAKER.rows(position, post):
+                    store.keep_row(ended(row, Outcome.FAILED if post is failed else Outcome.KEPT))
+            await store.flush()
+            found = [met for batch in looked_up(posts[::-1], store, MAKER, fresh=False) for met in batch]
+        return [met.post.id for met in found if isinstance(met.post, Post) and not met.is_done]
+
+    assert asyncio.run(session()) == [failed.id]
+
+
 @pytest.mark.parametrize("fresh", [True, False], ids=["fresh", "going on"])
 def test_a_post_met_before_is_met_for_the_first_time(tmp_path: Path, *, fresh: bool) -> None:
     """Within one look and over several."""

@@ -279,7 +279,9 @@ def test_an_older_store_is_refused_or_loses_its_replies(tmp_path: Path) -> None:
         assert f"brought from schema 1 to 2. The old file stays as {FILE}.schema-1" in done.stderr
         assert len(server.lines()) == 20
     accounted(old, 20)
-    assert {("failed",), ("counted",)} <= set(query(old, "SELECT name FROM sqlite_master WHERE type = 'index'"))
+    assert {("failed",), ("counted",), ("placed",)} <= set(
+        query(old, "SELECT name FROM sqlite_master WHERE type = 'index'")
+    )
     assert query(old, "SELECT row_id, body FROM reply ORDER BY id")[:12] == before
     with closing(sqlite3.connect(old / f"{FILE}.schema-1")) as connection:
         assert connection.execute("SELECT row_id, body FROM reply ORDER BY id").fetchall() == before
@@ -294,13 +296,15 @@ def test_a_store_without_the_later_indexes_cannot_go_on(tmp_path: Path) -> None:
         options = ("--base-url", server.url, "--model", "m", "--out", out)
         assert run("expand", posts, *options, "--limit", 5, cwd=tmp_path).returncode == 0
         with closing(sqlite3.connect(out / FILE)) as connection:
-            connection.executescript("DROP INDEX failed; DROP INDEX counted;")
+            connection.executescript("DROP INDEX failed; DROP INDEX counted; DROP INDEX placed;")
         assert run("show", out, cwd=tmp_path).returncode == 0
         done = run("expand", posts, *options, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert len(server.lines()) == 8
     accounted(out, 8)
-    assert {("failed",), ("counted",)} <= set(query(out, "SELECT name FROM sqlite_master WHERE type = 'index'"))
+    assert {("failed",), ("counted",), ("placed",)} <= set(
+        query(out, "SELECT name FROM sqlite_master WHERE type = 'index'")
+    )
 
 
 @pytest.mark.parametrize("step", [1, 2])
