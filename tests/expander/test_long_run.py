@@ -51,8 +51,8 @@ def ended(row: Row, outcome: Outcome) -> RowRecord:
     )
 
 
-def rows_of(post: Post) -> list[Row]:
-    return [row for row in MAKER.rows(0, post) if isinstance(row, Row)]
+def rows_of(post: Post, position: int = 0) -> list[Row]:
+    return [row for row in MAKER.rows(position, post) if isinstance(row, Row)]
 
 
 def until_it_breaks(posts: Iterator[Post | Unreadable]) -> int:
@@ -102,7 +102,7 @@ def test_a_done_row_that_stands_elsewhere_now_is_asked_for_again(tmp_path: Path)
     async def session() -> list[str]:
         async with Store(tmp_path / "run") as store:
             for position, post in enumerate(posts):
-                for row in MAKER.rows(position, post):
+                for row in rows_of(post, position):
                     store.keep_row(ended(row, Outcome.FAILED if post is failed else Outcome.KEPT))
             await store.flush()
             found = [met for batch in looked_up(posts[::-1], store, MAKER, fresh=False) for met in batch]
