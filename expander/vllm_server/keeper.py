@@ -9,6 +9,9 @@ its own, so neither Ctrl-C nor a signal to the job's process group reaches it. A
 processes whose parent died, so that a worker which left the server's process group is found too. Should the keeper itself
 be killed, the kernel kills the server's main process (PDEATHSIG), and the job the rest of its process group.
 
+vLLM's processes talk through sockets in a temporary folder, and leave them there when they are killed: here they get a folder
+of their own, which goes with the server.
+
 It prints `started PID` and, when every process is gone, `ended CODE` (a signal's number negative) or `stopped`.
 Standard library only, and little of it: it starts in some 20 ms and costs the job 8 MB.
 """
@@ -21,13 +24,16 @@ import select
 import signal
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # <linux/prctl.h>
 _LOOK_EVERY = 0.1  # seconds between looks at the server and the job
 _CANNOT_BE_KILLED = 20.0  # seconds after SIGKILL: what is left then hangs in a driver, and waiting would not end
 _NO_COMMAND = 127  # the shell's exit code for a command that cannot be run
+_SOCKETS = "VLLM_RPC_BASE_PATH"  # vllm/envs.py
+_LONGEST_FOLDER = 70  # characters: a socket's whole path may have 107 (unix(7)), its name in there is a UUID of 36
 
 
 def main(grace: float, command: list[str]) -> None:
@@ -40,22 +46,44 @@ def main(grace: float, command: list[str]) -> None:
     asked_to_end: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: asked_to_end.append(number))
     job = os.getppid()
-    server = _start(libc, command)
-    say(f"started {server}")
-    code: int | None = None
-    while code is None:
+    with _sockets():
+        server = _start(libc, command)
+        say(f"started {server}")
+        end = _watch(server, job, asked_to_end, grace)
+    say(end)
+
+
+def _watch(server: int, job: int, asked_to_end: list[int], grace: float) -> str:
+    """Until nothing of the server is left; how it came to that."""
+    while True:
         if asked_to_end or _job_ended(job):
             _stop(server, grace)
-            say("stopped")
-            return
-        code = _reap().get(server)
-    _stop(server, 0.0)  # what outlives its main process holds the GPU and serves nobody
-    say(f"ended {code}")
+            return "stopped"
+        if (code := _reap().get(server)) is not None:
+            _stop(server, 0.0)  # what outlives its main process holds the GPU and serves nobody
+            return f"ended {code}"
 
 
 def say(text: str) -> None:
     with suppress(OSError):  # the job is gone, and nobody reads
         os.write(1, f"{text}\n".encode())
+
+
+@contextmanager
+def _sockets() -> Iterator[None]:
+    """A folder for the server's sockets, but where the user has named one or there is no room for a name that long."""
+    folder = Path(os.environ.get("TMPDIR", "/tmp"), f"vllm-{os.getpid()}-{time.time_ns():x}")  # noqa: S108
+    if _SOCKETS in os.environ or len(str(folder)) > _LONGEST_FOLDER:
+        yield
+        return
+    with suppress(OSError):
+        folder.mkdir(mode=0o700)
+        os.environ[_SOCKETS] = str(folder)
+    yield
+    with suppress(OSError):
+        for each in folder.iterdir():
+            each.unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def _start(libc: ctypes.CDLL, command: list[str]) -> int:

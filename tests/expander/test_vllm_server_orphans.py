@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -36,6 +37,27 @@ def test_a_server_outlives_a_killed_job(tmp_path: Path, number: signal.Signals) 
         process.send_signal(number)
         process.communicate(timeout=20)
     assert _gone(tmp_path)
+
+
+@pytest.mark.parametrize("how", ["end", "killed", "died", "named"])
+def test_sockets_stay_where_they_were(tmp_path: Path, how: str) -> None:
+    """Of a server that was stopped, one whose job was killed, one that died. A folder that the user named is not ours."""
+    # A folder of pytest's may be too long for a socket's path.
+    with TemporaryDirectory(dir="/tmp") as short:
+        named, temporary = Path(short, "named"), Path(short, "t")
+        for folder in (named, temporary):
+            folder.mkdir()
+        given = {"TMPDIR": str(temporary)} | ({"VLLM_RPC_BASE_PATH": str(named)} if how == "named" else {})
+        model = "oom" if how == "died" else "sound"
+        with job(model, stand_in(tmp_path), tmp_path, "end" if how == "end" else "wait", **given) as process:
+            assert process.stdout is not None
+            if how in {"killed", "named"}:
+                assert process.stdout.readline()
+                assert any(path.is_socket() for path in (named if how == "named" else temporary).rglob("*"))
+                process.kill()
+            process.communicate(timeout=20)
+        assert until(lambda: not list(temporary.iterdir()), SECONDS)
+        assert len(list(named.iterdir())) == (how == "named")
 
 
 def test_a_server_outlives_its_job_killed_with_its_whole_process_group(tmp_path: Path) -> None:

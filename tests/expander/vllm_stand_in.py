@@ -10,12 +10,15 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import gettempdir
 
 FOLDER = Path(os.environ["STAND_IN_FOLDER"])
 DEAD = threading.Event()
@@ -121,6 +124,7 @@ def main() -> None:
         sys.exit("usage: vllm serve ...\nvllm: error: unrecognized arguments: --nonsense")
     if model == "port-taken" and lives() == 1:
         sys.exit("OSError: [Errno 98] Address already in use")
+    socket.socket(socket.AF_UNIX).bind(f"{os.environ.get('VLLM_RPC_BASE_PATH', gettempdir())}/{uuid.uuid4()}")
     engine_file = FOLDER / "engine.py"
     engine_file.write_text(ENGINE)
     engine = subprocess.Popen([sys.executable, str(engine_file), str(FOLDER / "pids")])
