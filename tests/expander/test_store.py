@@ -5,97 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import textwrap
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from expander.errors import StoreError, UsageError
-from expander.post import Place, Post
-from expander.store import FILE, NewReply, Outcome, RowRecord, Store, post_of, read_only, seen
-from expander.store.seen import Seen
-
-T = TypeVar("T")
-ROOT = Path(__file__).resolve().parents[2]
-BODY = b'{"choices": [{"message": {"content": "\xff broken, and paid for"}}]}'
-PLACE = Place("posts.json", 3)
-
-CHILD = """
-import asyncio, os, resource, signal, sys
-from pathlib import Path
-from expander.errors import StoreError
-from expander.post import Place
-from expander.store import NewReply, Store
-from expander.store import seen
-from expander.store.seen import Seen
-
-def reply(row, body=b"paid for"):
-    return NewReply(row_id=row, generation=0, seconds=0.1, prompt_tokens=1, completion_tokens=2, body=body)
-
-async def main():
-    async with Store(Path(sys.argv[1])) as store:
-{work}
-
-asyncio.run(main())
-"""
-
-
-def child(folder: Path, work: str) -> subprocess.Popen[str]:
-    """A process of its own that does this work with the store open."""
-    code = CHILD.format(work=textwrap.indent(textwrap.dedent(work).strip(), " " * 8))
-    return subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
-
-
-def during(folder: Path, work: Callable[[Store], Awaitable[T]]) -> T:
-    """What the work gives in one session."""
-
-    async def session() -> T:
-        async with Store(folder) as store:
-            return await work(store)
-
-    return asyncio.run(asyncio.wait_for(session(), 30))
-
-
-def reply(row: str, generation: int = 0, body: bytes = BODY, tokens: int | None = 5) -> NewReply:
-    return NewReply(
-        row_id=row, generation=generation, seconds=0.5, prompt_tokens=tokens, completion_tokens=tokens, body=body
-    )
-
-
-def record(row: str, *replies: int, outcome: Outcome = Outcome.KEPT) -> RowRecord:
-    post = Post(
-        id="p" + row, title="题", description="述", answer="答", question_id="q", keywords=("失眠",), place=PLACE
-    )
-    return RowRecord(
-        id=row,
-        position=0,
-        post=post,
-        changes={"楼主": 2},
-        redactions=(),
-        sample=0,
-        topic=None,
-        outcome=outcome,
-        rule=None,
-        reason=None,
-        replies=replies,
-        reading=None,
-    )
-
-
-async def pending(store: Store) -> dict[str, list[int]]:
-    return {row: [reply.id for reply in replies] for row, replies in store.pending().items()}
-
+from expander.store import FILE, Outcome, Store, post_of, read_only
+from tests.expander.storing import BODY, PLACE, ROOT, child, during, pending, record, reply
 
 # A process dies
 
@@ -276,21 +199,6 @@ def test_a_full_disk_loses_what_was_stored_or_hangs_the_run(tmp_path: Path) -> N
     assert list(during(tmp_path, pending)) == [*found, "after"]
 
 
-def test_a_full_temporary_folder_is_a_bug(tmp_path: Path) -> None:
-    work = """
-    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
-    try:
-        for i in range(200_000):
-            store.first_place(f"{i * 7919 % 200_000:020}", Place("posts.json", i))
-    except StoreError as error:
-        print(error, flush=True)
-    """
-    with child(tmp_path, work) as process:
-        assert process.stdout is not None
-        told = process.stdout.read()
-    assert "SQLITE_TMPDIR" in told
-
-
 def test_a_value_that_sqlite_does_not_take_hangs_the_run(tmp_path: Path) -> None:
     work = """
     await store.keep_reply(reply("before"))
@@ -375,19 +283,6 @@ def test_figures_do_not_add_up_over_sessions(tmp_path: Path) -> None:
     connection.close()
 
 
-def test_a_duplicate_is_named_after_another_opening(tmp_path: Path) -> None:
-    async def work(store: Store) -> list[str | None]:
-        return [
-            store.first_place("a", Place("x.json", 1)),
-            store.first_place("b", Place("x.json", 2)),
-            store.first_place("a", Place("x.json", 3)),
-            store.first_place("a", Place("x.json", 4)),
-        ]
-
-    for _ in range(2):  # resuming reads the same input again
-        assert during(tmp_path, work) == [None, None, "x.json:1", "x.json:1"]
-
-
 def test_a_stored_row_comes_back_changed(tmp_path: Path) -> None:
     async def work(store: Store) -> None:
         number = await store.keep_reply(reply("row"))
@@ -442,124 +337,6 @@ def test_ids_in_one_group_go_to_the_wrong_replies(tmp_path: Path) -> None:
     assert during(tmp_path, pending) == {f"row{i}": [number] for i, number in enumerate(numbers)}
 
 
-# Replies without an outcome
-
-
-def test_a_reply_with_an_outcome_is_judged_again_or_one_without_is_lost(tmp_path: Path) -> None:
-    """Also once 64 rows are done, when looking starts behind the replies that are settled."""
-
-    async def work(store: Store) -> list[int]:
-        early = await store.keep_reply(reply("early"))
-        for i in range(150):
-            number = await store.keep_reply(reply(f"row{i}"))
-            store.keep_row(record(f"row{i}", number, outcome=Outcome.REJECTED if i % 2 else Outcome.KEPT))
-        late = [await store.keep_reply(reply("late", generation)) for generation in range(2)]
-        return [early, *late]
-
-    early, *late = during(tmp_path, work)
-    assert during(tmp_path, pending) == {"early": [early], "late": late}
-
-    async def settle(store: Store) -> int:
-        store.pending()
-        store.keep_row(record("early", early))
-        for i in range(150, 250):
-            store.keep_row(record(f"row{i}", await store.keep_reply(reply(f"row{i}"))))
-        await store.flush()
-        return int(store.meta("settled") or 0)
-
-    assert 0 < during(tmp_path, settle) < late[0]
-    assert during(tmp_path, pending) == {"late": late}
-
-
-def test_the_replies_of_a_failed_row_are_forgotten(tmp_path: Path) -> None:
-    """A row refused by the rules, asked for anew and then failed goes on from the reply it has."""
-
-    async def work(store: Store) -> None:
-        first = await store.keep_reply(reply("failed"))
-        store.keep_row(record("failed", first, outcome=Outcome.FAILED))
-        for i in range(130):
-            store.keep_row(record(f"row{i}", await store.keep_reply(reply(f"row{i}"))))
-
-    during(tmp_path, work)
-    assert during(tmp_path, pending) == {"failed": [1]}
-
-
-def test_a_reply_whose_worker_was_cancelled_is_forgotten(tmp_path: Path) -> None:
-    async def work(store: Store) -> None:
-        dropped = asyncio.create_task(store.keep_reply(reply("dropped")))
-        await asyncio.sleep(0)
-        dropped.cancel()
-        for i in range(130):
-            store.keep_row(record(f"row{i}", await store.keep_reply(reply(f"row{i}"))))
-
-    during(tmp_path, work)
-    assert during(tmp_path, pending) == {"dropped": [1]}
-
-
-STEP = st.one_of(
-    st.tuples(st.just("reply"), st.integers(0, 5)),
-    st.tuples(st.just("replies"), st.integers(2, 40)),
-    st.tuples(st.just("cancelled reply"), st.integers(0, 5)),
-    st.tuples(st.sampled_from(["kept", "rejected", "failed"]), st.integers(0, 5)),
-    st.tuples(st.just("finish all"), st.just(0)),
-    st.tuples(st.just("reopen"), st.just(0)),
-)
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(steps=st.lists(STEP, max_size=40), every=st.sampled_from([1, 3, 64]))
-def test_an_order_of_events_loses_or_doubles_a_pending_reply(steps: list[tuple[str, int]], every: int) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("expander.store.run_store._SETTLE_EVERY", every)
-        folder = Path(tempfile.mkdtemp())
-        try:
-            asyncio.run(asyncio.wait_for(_live(folder, steps), 30))
-        finally:
-            shutil.rmtree(folder)
-
-
-async def _live(folder: Path, steps: list[tuple[str, int]]) -> None:
-    """Take the steps, and hold what is pending at each opening against a plain list of what must be."""
-    replies: dict[str, list[int]] = {}  # of rows without an outcome
-    numbers = 0
-    steps = [*steps, ("reopen", 0), ("reopen", 0)]
-    while steps:
-        async with Store(folder) as store:
-            assert await pending(store) == replies
-            while steps:
-                step, number = steps.pop(0)
-                if step == "reopen":
-                    break
-                if step in {"reply", "cancelled reply"}:
-                    numbers += 1
-                    row = f"row{number}-{numbers // 20}"  # rows that are done get no replies
-                    while (ended := store.outcome(row)) is not None and ended is not Outcome.FAILED:
-                        row += "x"
-                    keeping = asyncio.create_task(store.keep_reply(reply(row)))
-                    await asyncio.sleep(0)
-                    if step == "reply":
-                        assert await keeping == numbers
-                    else:
-                        keeping.cancel()
-                        await store.flush()
-                    replies.setdefault(row, []).append(numbers)
-                elif step == "replies":
-                    rows = [f"many{numbers + i}" for i in range(number)]
-                    kept = await asyncio.gather(*(store.keep_reply(reply(row)) for row in rows))
-                    numbers += number
-                    replies |= {row: [one] for row, one in zip(rows, kept, strict=True)}
-                elif step == "finish all":
-                    for row in list(replies):
-                        store.keep_row(record(row, *replies.pop(row)))
-                    await store.flush()
-                elif replies:
-                    row = list(replies)[number % len(replies)]
-                    store.keep_row(record(row, *replies[row], outcome=Outcome(step)))
-                    if step != "failed":
-                        del replies[row]
-                    await store.flush()
-
-
 # Secrets
 
 
@@ -597,22 +374,3 @@ def _psyqa(number: int) -> dict[str, Any]:
             }
         ],
     }
-
-
-def test_a_post_met_again_after_many_is_new_or_has_another_s_place(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With a filter so small that it says "perhaps" of every id, and past the moment when the file gets its index."""
-    monkeypatch.setattr(seen, "_BITS", 64)
-    monkeypatch.setattr(seen, "_LOOKED_THROUGH", 50)
-    found = Seen()
-    ids = [f"{number * 7919 % 1000:020}" for number in range(400)]
-    for start in range(0, 400, 80):
-        met = [(post_id, Place("x.json", start + at)) for at, post_id in enumerate(ids[start : start + 80])]
-        assert found.first_places(met) == [None] * 80
-    again = [("no number", Place("y.json", 1)), (ids[3], Place("y.json", 2)), (ids[399], Place("y.json", 3))]
-    assert found.first_places([*again, *again]) == [
-        None,
-        *(Place("x.json", 3), Place("x.json", 399)),
-        *(Place("y.json", 1), Place("x.json", 3), Place("x.json", 399)),
-    ]
