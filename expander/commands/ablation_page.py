@@ -26,6 +26,7 @@ from expander.commands.report_output import print_answers, report_files, write_r
 from expander.commands.writing import keep_inputs
 from expander.consoles import printable
 from expander.errors import UsageError
+from expander.results import DIALOGUES
 from expander.store import Outcome
 
 PAGE = "report.html"
@@ -89,8 +90,12 @@ def write_page(
 
 def _corpus(arm: Arm, reader: Reader) -> CorpusInput:
     rewrites = arm.job.loaded_template().needs == "qa"  # others share the slots, and were not given the post
-    found = corpus_input(arm.job.folder, arm.name, "run", reader, human=False)
-    return replace(found, posts=posts_of_run(arm.job.folder), from_posts=rewrites)
+    folder = arm.job.folder
+    if (folder / DIALOGUES).stat().st_size:
+        found = corpus_input(folder, arm.name, "run", reader, human=False)
+    else:  # to have nothing kept is a result of an arm, where a corpus without a dialogue is a mistake
+        found = CorpusInput(name=arm.name, file=folder.name, kind="run", human=False, entries=[])
+    return replace(found, posts=posts_of_run(folder), from_posts=rewrites)
 
 
 def _arm(arm: Arm) -> ArmInput:

@@ -226,6 +226,23 @@ def test_the_same_template_twice_makes_a_difference(tmp_path: Path) -> None:
     assert found["ablation"]["diffs"] == [{"arm": "b", "baseline": "a", "lines": []}]
 
 
+@pytest.mark.parametrize("order", [("smile", "hard.yaml"), ("hard.yaml", "smile"), ("hard.yaml", "again=hard.yaml")])
+def test_an_arm_that_keeps_nothing_leaves_no_page(tmp_path: Path, order: tuple[str, str]) -> None:
+    """Replies were paid for, and that none was kept is what the ablation found: also of the baseline, also of all arms."""
+    template = (REPOSITORY / "prompts" / "smile.yaml").read_text("utf-8")
+    assert "min: 5 " in template
+    (tmp_path / "hard.yaml").write_text(template.replace("min: 5 ", "min: 60 "), "utf-8")
+    arms = [part for arm in order for part in ("--arm", arm)]
+    done = run("ablate", EXAMPLES, *arms, "-n", 8, "--out", tmp_path / "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = report(tmp_path / "out")
+    kept = {each["corpus"]: each["value"] for each in found["figures"] if each["metric"] == "kept_posts"}
+    assert kept == {name: float(name == "smile") for name in kept}
+    assert len(kept) == 2
+    for corpus in found["corpora"]:
+        assert ("It holds no dialogue, so it has no figure." in corpus["remarks"]) == (corpus["name"] != "smile")
+
+
 def test_a_plan_sends_or_writes(tmp_path: Path) -> None:
     mine = tmp_path / "mine.yaml"
     mine.write_text((REPOSITORY / "prompts" / "smile.yaml").read_text("utf-8").replace("10 exchanges", "12 exchanges"))
