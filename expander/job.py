@@ -6,7 +6,7 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from enum import IntEnum
@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from expander.structured.constraint import Constraint
 
 _OFFLINE_SEED = 0
+READ_AHEAD_FROM = 30_000
+"""Rows of a run, from which on another process reads its input: to start one takes as long as to pass over so many."""
 
 
 class Exit(IntEnum):
@@ -117,8 +119,8 @@ class Job:
             self.loaded_template(), self.model, self.settled_sampling(), self.endpoint, self.inputs, self.constraint
         )
 
-    def selected(self) -> Iterator[Post | Unreadable]:
-        return selected_posts(self.posts, self.inputs, self.loaded_template())
+    def selected(self, *, ahead: bool = False) -> Generator[Post | Unreadable]:
+        return selected_posts(self.posts, self.inputs, self.loaded_template(), ahead=ahead)
 
     def check(self) -> None:
         """Raises UsageError for an option that would only be read once the run is under way."""
@@ -189,6 +191,8 @@ async def _expand(job: Job, console: Console, status: Console) -> Exit:
         session(await constrained(job, service, say), store, service, told=say) as engine,
         feeding(service, job.work, engine) as feeder,
     ):
+        if job.posts is not None and store.lines() >= READ_AHEAD_FROM:
+            first, posts = None, job.selected(ahead=True)
         fraction = _Fraction(_chained(first, posts), job.posts)
         counting = asyncio.create_task(fraction.count())
         lag = LoopLag()
@@ -200,6 +204,7 @@ async def _expand(job: Job, console: Console, status: Console) -> Exit:
             with signals([engine], status):
                 await engine.run(fraction.posts())
         finally:
+            posts.close()
             for task in (watching, counting, listening):
                 task.cancel()
                 with suppress(asyncio.CancelledError):

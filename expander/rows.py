@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -21,6 +21,7 @@ from expander.post import Place, Post, Redaction, Unreadable, content_id
 from expander.sampling import in_shard, sample_posts
 from expander.settings import EndpointSettings, InputSettings, SamplingSettings
 from expander.sources import read_posts
+from expander.sources.ahead import read_posts_ahead
 from filters.privacy import redact
 from prompts import Template, Values, topics
 
@@ -180,8 +181,12 @@ def condition(
     return {"template": template.sha256, "model": model, **settings, "extra_body": endpoint.body(), **forced}
 
 
-def selected_posts(posts: Path | None, inputs: InputSettings, template: Template) -> Iterator[Post | Unreadable]:
+def selected_posts(
+    posts: Path | None, inputs: InputSettings, template: Template, *, ahead: bool = False
+) -> Generator[Post | Unreadable]:
     """The posts that the input settings select, as a stream, with the rows that could not be read among them.
+
+    `ahead`: another process reads the file.
 
     Raises UsageError for settings that contradict each other, SourceError for a file that cannot be read.
     """
@@ -192,7 +197,8 @@ def selected_posts(posts: Path | None, inputs: InputSettings, template: Template
         raise UsageError("--count makes rows without posts: leave out POSTS, or take --limit.")
     if inputs.sample is not None and inputs.limit is not None:
         raise UsageError("--sample and --limit contradict each other: --sample-first bounds what --sample reads.")
-    stream: Iterator[Post | Unreadable] = read_posts(posts, columns=inputs.columns())
+    read = read_posts_ahead if ahead else read_posts
+    stream: Iterator[Post | Unreadable] = read(posts, columns=inputs.columns())
     if inputs.sample is not None:
         stream = iter(sample_posts(stream, n=inputs.sample, first=inputs.sample_first, seed=inputs.seed))
     shard = inputs.shard_of()
