@@ -10,7 +10,8 @@ processes whose parent died, so that a worker which left the server's process gr
 be killed, the kernel kills the server's main process (PDEATHSIG), and the job the rest of its process group.
 
 vLLM's processes talk through sockets in a temporary folder, and leave them there when they are killed: here they get a folder
-of their own, which goes with the server.
+of their own, which goes with the server. Their shared memory would stay too: Python's resource tracker (one of the processes)
+removes it once those that used it are gone, if it is left alone for so long.
 
 It prints `started PID` and, when every process is gone, `ended CODE` (a signal's number negative) or `stopped`.
 Standard library only, and little of it: it starts in some 20 ms and costs the job 8 MB.
@@ -31,6 +32,8 @@ from pathlib import Path
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # <linux/prctl.h>
 _LOOK_EVERY = 0.1  # seconds between looks at the server and the job
 _CANNOT_BE_KILLED = 20.0  # seconds after SIGKILL: what is left then hangs in a driver, and waiting would not end
+_TIDYING = 2.0  # seconds for a resource tracker to end by itself; it takes some 20 ms
+_TRACKER = b"multiprocessing.resource_tracker"  # in its command line (multiprocessing/resource_tracker.py)
 _NO_COMMAND = 127  # the shell's exit code for a command that cannot be run
 _SOCKETS = "VLLM_RPC_BASE_PATH"  # vllm/envs.py
 _LONGEST_FOLDER = 70  # characters: a socket's whole path may have 107 (unix(7)), its name in there is a UUID of 36
@@ -123,23 +126,26 @@ def _reap() -> dict[int, int]:
 
 
 def _stop(server: int, grace: float) -> None:
-    _signal(server, signal.SIGTERM if grace else signal.SIGKILL)
+    _signal(server, signal.SIGTERM if grace else signal.SIGKILL, all_of_them=False)
     begun = time.monotonic()
     while _any_left():
         waited = time.monotonic() - begun
         if waited > grace:
-            _signal(server, signal.SIGKILL)  # again and again: each may have started another meanwhile
+            # Again and again: each may have started another meanwhile.
+            _signal(server, signal.SIGKILL, all_of_them=waited > grace + _TIDYING)
         if waited > grace + _CANNOT_BE_KILLED:
             return
         time.sleep(0.02)
 
 
-def _signal(server: int, number: signal.Signals) -> None:
-    with suppress(OSError):
-        os.killpg(server, number)
+def _signal(server: int, number: signal.Signals, *, all_of_them: bool) -> None:
+    """To all processes, or to all but the resource trackers."""
+    if all_of_them:
+        with suppress(OSError):
+            os.killpg(server, number)
     for pid in _descendants():
         with suppress(OSError):
-            if os.getpgid(pid) != server:
+            if all_of_them or _TRACKER not in Path(f"/proc/{pid}/cmdline").read_bytes():
                 os.kill(pid, number)
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from tests.expander.vllm_running import alive, job, pids, stand_in, until
 
+SHARED_MEMORY = Path("/", "dev", "shm")
 SECONDS = 5.0  # the grace of the jobs here is 0.4
 
 
@@ -58,6 +59,22 @@ def test_sockets_stay_where_they_were(tmp_path: Path, how: str) -> None:
             process.communicate(timeout=20)
         assert until(lambda: not list(temporary.iterdir()), SECONDS)
         assert len(list(named.iterdir())) == (how == "named")
+
+
+@pytest.mark.parametrize("how", ["end", "killed", "died"])
+def test_shared_memory_outlives_a_server(tmp_path: Path, how: str) -> None:
+    with job(
+        "oom" if how == "died" else "sound", stand_in(tmp_path), tmp_path, "end" if how == "end" else "wait"
+    ) as process:
+        assert process.stdout is not None
+        if how == "killed":
+            assert process.stdout.readline()
+            process.kill()
+        process.communicate(timeout=20)
+    names = (tmp_path / "shared").read_text().split()
+    assert names
+    assert until(lambda: not any((SHARED_MEMORY / name).exists() for name in names), SECONDS)
+    assert _gone(tmp_path)
 
 
 def test_a_server_outlives_its_job_killed_with_its_whole_process_group(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ import threading
 import time
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing.resource_tracker import getfd
+from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 from tempfile import gettempdir
 
@@ -125,9 +127,14 @@ def main() -> None:
     if model == "port-taken" and lives() == 1:
         sys.exit("OSError: [Errno 98] Address already in use")
     socket.socket(socket.AF_UNIX).bind(f"{os.environ.get('VLLM_RPC_BASE_PATH', gettempdir())}/{uuid.uuid4()}")
+    with (FOLDER / "shared").open("a") as file:
+        file.write(f"{SharedMemory(create=True, size=4096).name}\n")
     engine_file = FOLDER / "engine.py"
     engine_file.write_text(ENGINE)
-    engine = subprocess.Popen([sys.executable, str(engine_file), str(FOLDER / "pids")])
+    # The engine shares the resource tracker of its parent, as one does that multiprocessing started.
+    tracker = getfd()
+    assert tracker is not None
+    engine = subprocess.Popen([sys.executable, str(engine_file), str(FOLDER / "pids")], pass_fds=[tracker])
     with (FOLDER / "pids").open("a") as file:
         file.write(f"{os.getpid()}\n{engine.pid}\n")
     if model == "oom":
