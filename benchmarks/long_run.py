@@ -7,10 +7,11 @@ that answers after a fixed latency and keeps nothing. What is found is printed a
 FOLDER/figures.json. With `--folder`, the same command goes on with the steps that are missing, so a step that was cut off is
 done again; the run in it goes on too, and its figures then speak of its last session.
 
-Measured for a million rows on two cores: the run 17 minutes, 94 MB at a tenth of it and at its end, the event loop at most 13 ms late 99 % of
-the time, a store of 9.4 GB; `filter` 4 minutes and 130 MB; an export as `messages` took 3 minutes, as `parquet` 4, each with the memory
-of a tenth of it (0.998 and 1.025 times). The first new request of a run that goes on came after 31 to 33 s while the machine was slow, where
-the version before took 39 to 42 s in the same minutes. It takes some 20 GB of disk.
+Measured for a million rows on two cores: the run 17 minutes, 94 MB at a tenth of it and 94 to 102 at its end, the event loop at
+most 10 to 13 ms late 99 % of the time, a store of 9.4 GB; `filter` 4 minutes and 130 MB; an export as `messages` took 3 minutes, as
+`parquet` 4, each with the memory of a tenth of it (0.998 and 1.025 times). The first new request of a run that goes on came after
+19 to 23 s, whether or not its files were cached; without a process that reads ahead after 22 to 30, and 34 where nothing was
+cached. It takes some 20 GB of disk.
 """
 
 from __future__ import annotations
