@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
+from itertools import islice
 from operator import attrgetter
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -75,33 +76,39 @@ class _PackedPost(Post):
 def read_posts_ahead(path: Path, *, columns: Mapping[str, str] = {}) -> Generator[Post | Unreadable]:
     """What `read_posts` gives, and raises, read by another process. Worth it from some ten thousands of posts on.
 
-    Raises SourceError also where that process was killed.
+    Where that process cannot be had, or is killed, this one goes on alone.
     """
-    file = str(path)
-    # -P: the folder that the user is in is no place to import from. A session of its own: Ctrl-C is the reader's to handle.
-    command = [sys.executable, "-P", "-m", __name__, file, orjson.dumps(dict(columns)).decode()]
-    with subprocess.Popen(  # noqa: S603 - this interpreter and this module
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        start_new_session=True,
-    ) as process:
+    given = 0
+    for batch in _batches(path, columns):
+        yield from _rows(batch, str(path))
+        given += len(batch.lines)
+        if batch.error is not None:
+            raise SourceError(batch.error)
+        if batch.is_last:
+            return
+    yield from islice(read_posts(path, columns=columns), given, None)
+
+
+def _batches(path: Path, columns: Mapping[str, str]) -> Iterator[_Batch]:
+    """All batches; fewer where the process that writes them ends too early."""
+    try:
+        process = subprocess.Popen(  # noqa: S603 - this interpreter and this module
+            # -P: the folder that the user is in is no place to import from.
+            [sys.executable, "-P", "-m", __name__, str(path), orjson.dumps(dict(columns)).decode()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            start_new_session=True,  # Ctrl-C is the reader's to handle
+        )
+    except OSError:
+        return
+    with process:
         assert process.stdout is not None
         _widen(process.stdout)
         try:
-            while True:
-                batch = _receive(process.stdout)
-                if batch is None:
-                    raise SourceError(
-                        f"{file}: the process that reads it was killed. Nothing is lost: give the same command again."
-                    )
-                yield from _rows(batch, file)
-                if batch.error is not None:
-                    raise SourceError(batch.error)
-                if batch.is_last:
-                    return
+            while (batch := _receive(process.stdout)) is not None:
+                yield batch
         finally:
             process.kill()  # nobody wants what else it would read
 

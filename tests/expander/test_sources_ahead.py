@@ -126,13 +126,18 @@ def test_a_reading_process_outlives_a_killed_reader(tmp_path: Path) -> None:
     assert until(lambda: not alive(started), 5)
 
 
-def test_a_killed_reading_process_ends_the_posts_in_silence(tmp_path: Path) -> None:
-    posts = read_posts_ahead(write_posts(tmp_path / "posts.jsonl", 20_000))
-    next(posts)
+def test_a_killed_reading_process_takes_posts_with_it(tmp_path: Path) -> None:
+    path = write_posts(tmp_path / "posts.jsonl", 20_000)
+    posts = read_posts_ahead(path)
+    first = fields(next(posts))
     os.kill(children()[0], signal.SIGKILL)
-    found, error = until_the_end(posts)
-    assert len(found) < 19_999
-    assert "give the same command again" in error
+    assert ([first, *map(fields, posts)], "") == until_the_end(read_posts(path))
+
+
+def test_posts_are_lost_where_no_process_can_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_posts(tmp_path / "posts.jsonl", 300)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "gone"))
+    assert until_the_end(read_posts_ahead(path)) == until_the_end(read_posts(path))
 
 
 def test_a_module_in_the_user_s_folder_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
