@@ -32,7 +32,7 @@ from pathlib import Path
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # <linux/prctl.h>
 _LOOK_EVERY = 0.1  # seconds between looks at the server and the job
 _CANNOT_BE_KILLED = 20.0  # seconds after SIGKILL: what is left then hangs in a driver, and waiting would not end
-_TIDYING = 2.0  # seconds for a resource tracker to end by itself; it takes some 20 ms
+_TIDYING = 2.0  # seconds that a resource tracker has to end by itself
 _TRACKER = b"multiprocessing.resource_tracker"  # in its command line (multiprocessing/resource_tracker.py)
 _NO_COMMAND = 127  # the shell's exit code for a command that cannot be run
 _SOCKETS = "VLLM_RPC_BASE_PATH"  # vllm/envs.py
