@@ -29,6 +29,7 @@ from expander.consoles import console
 from expander.errors import StoreError, UsageError
 from expander.post import Place
 from expander.store.damage import CHECKED_WHOLE, check_files, check_lines, check_numbers, check_whole
+from expander.store.done import done_among
 from expander.store.lock import RunLock, identity
 from expander.store.messages import damaged, unusable
 from expander.store.reading import Connection, check_kind, watch
@@ -61,16 +62,6 @@ LOOK_EVERY = 1.0  # seconds between two looks at whether the folder is still the
 _SHOWN = 80  # characters of a setting that differs
 _JUDGED_ANEW = frozenset({"rules", "format"})  # settings that `filter` changes in a run
 _SETTLE_EVERY = 64  # rows; so many replies at most are looked at in vain when the run is opened again
-
-# Where a row stood when it ended is where it stands in the same input now, and rows that stand side by side are side by side in
-# that index; one that moved is looked for by its id, which costs a page of the file.
-_THERE = "SELECT json_group_array(id) FROM main.row INDEXED BY placed WHERE position BETWEEN ? AND ?"
-_ANYWHERE = "SELECT json_group_array(value) FROM json_each(?) WHERE EXISTS (SELECT 1 FROM main.row WHERE id = value)"
-_FAILED = """
-SELECT json_group_array(value) FROM json_each(?)
-WHERE EXISTS (SELECT 1 FROM main.row INDEXED BY failed WHERE outcome = 'failed' AND id = value)
-"""
-_ANY_FAILED = "SELECT EXISTS (SELECT 1 FROM main.row INDEXED BY failed WHERE outcome = 'failed')"
 
 ConnectionT = TypeVar("ConnectionT", bound=sqlite3.Connection)
 
@@ -402,17 +393,7 @@ class Store:
 
     def done(self, row_ids: Collection[str], first: int, last: int) -> set[str]:
         """Those of the rows that are kept or rejected. They are looked for between these positions first."""
-        wanted = set(row_ids)
-        done = wanted.intersection(self._ids(_THERE, first, last))
-        if moved := wanted - done:
-            done.update(self._ids(_ANYWHERE, _json(moved)))
-        if done and self._reader.execute(_ANY_FAILED).fetchone()[0]:
-            done.difference_update(self._ids(_FAILED, _json(done)))
-        return done
-
-    def _ids(self, sql: str, *values: object) -> list[str]:
-        ids: list[str] = orjson.loads(self._reader.execute(sql, values).fetchone()[0])
-        return ids
+        return done_among(self._reader, row_ids, first, last)
 
     def pending(self) -> dict[str, list[StoredReply]]:
         """Stored replies of rows without an outcome, oldest first, by row: what the last session left unread."""
@@ -456,10 +437,6 @@ def _connect(path: Path, factory: type[ConnectionT]) -> ConnectionT:
     connection.execute("PRAGMA cache_size = -512")  # KiB; the kernel caches the file anyway, and memory stays flat
     connection.execute("PRAGMA wal_autocheckpoint = 400")  # pages; a longer one holds the commits behind it up longer
     return connection
-
-
-def _json(row_ids: Collection[str]) -> str:
-    return orjson.dumps(list(row_ids)).decode()
 
 
 def _short(value: object) -> str:
