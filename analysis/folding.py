@@ -7,6 +7,8 @@ import unicodedata
 
 from filters.dialogue import Dialogue
 
+DIGEST_BYTES = 16
+
 # Punctuation, separators, accents and skin tones that stand alone; controls, format characters, surrogates.
 _DROPPED = ("P", "Z", "Sk", "Cc", "Cf", "Cs")
 # ～ ends Chinese sentences though Unicode counts it as mathematics; the others choose how an emoji is drawn.
@@ -37,4 +39,4 @@ def folded_text(dialogue: Dialogue) -> str:
 
 def digest(folded: str) -> bytes:
     """16 bytes that two texts share only if they are equal, but for one chance in 2**64 at four billion texts."""
-    return hashlib.blake2b(folded.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return hashlib.blake2b(folded.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()
