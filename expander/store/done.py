@@ -2,7 +2,7 @@
 
 Where a row stood when it ended is where it stands in the same input now, and rows that stand side by side are side by side in
 the index `placed`. One that moved is looked for by its id, which costs a page of the file: to pass over a million rows
-took 34 s by ids and 28 by places, in the same minutes.
+of a store made for it took 34 s by ids and 28 by places, in the same minutes.
 """
 
 from __future__ import annotations
