@@ -41,6 +41,8 @@ FORMAT_RULES = frozenset(
         *("too-many-turns", "english-ending"),
     }
 )
+FEW = 5
+"""Of 50 replies decoded freely. The small model had 201 of 500 kept: at that rate fewer than 5 are kept once in two million runs."""
 POSTS = [f"最近总是睡不着，已经第{n}天了，该怎么办？" for n in range(10)]
 
 
@@ -187,7 +189,7 @@ def test_a_job_killed_in_the_middle_leaves_a_server_or_loses_a_row(vllm: str, mo
     kept, rest = accounted(out, 50)
     assert query(out, "SELECT count(DISTINCT row_id) FROM reply") == [(50,)]
     if model.name == "tiny-smile":
-        assert len(kept) >= 20, [row["rule"] for row in rest]
+        assert len(kept) >= FEW, [row["rule"] for row in rest]
 
 
 def test_vllms_own_batch_run_does_not_feed_the_store(vllm: str, model: Path, tmp_path: Path) -> None:
