@@ -73,7 +73,7 @@ def statistics(path: Path, limit: int) -> dict[str, float]:
     sys.path.insert(0, str(HERE.parent))
     from analysis.corpora import read_corpus
     from analysis.corpus_statistics import statistics_frame
-    from analysis.lexical.distinct import ORDERS, distinct
+    from analysis.lexical.distinct import distinct_of_orders
     from analysis.lexical.tokenizing import tokens_of
     from filters.dialogue import CorpusEntry, Dialogue
 
@@ -92,7 +92,7 @@ def statistics(path: Path, limit: int) -> dict[str, float]:
     dialogues = [entry.dialogue for entry in entries]
     sums = statistics_frame(dialogues).sum()
     figures = {name: float(sums[name]) for name in ("dialogues", "sentences", "characters")}
-    return figures | {f"distinct_{n}": distinct(tokens, n).value or 0.0 for n in ORDERS}
+    return figures | {f"distinct_{found.n}": found.value or 0.0 for found in distinct_of_orders(tokens)}
 
 
 def cosines(vectors: Path, limit: int) -> dict[str, float]:

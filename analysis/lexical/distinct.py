@@ -3,13 +3,16 @@ Neural Conversation Models", who divide by tokens; Table 1 of SMILE, Qiu et al. 
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from analysis.figures import Group, Metric
 from analysis.lexical.ngrams import NO_CODE, codes_of, count_kinds
 from analysis.lexical.tokens import Tokens
+from analysis.processors import processors
 
 ORDERS = (1, 2, 3)
 """The n that are reported, as in Table 1 of SMILE (Qiu et al. 2024)."""
@@ -47,6 +50,12 @@ def distinct(tokens: Tokens, n: int) -> Distinct:
     # One more kind, to be taken off again, spares a copy of what may be hundreds of megabytes.
     codes[~whole] = NO_CODE
     return _distinct(n, count_kinds(codes) - 1, total)
+
+
+def distinct_of_orders(tokens: Tokens) -> list[Distinct]:
+    """`distinct` for each of `ORDERS`, at the same time as far as there are processors: most of it is sorting."""
+    with ThreadPoolExecutor(min(processors(), len(ORDERS))) as pool:
+        return list(pool.map(partial(distinct, tokens), ORDERS))
 
 
 def _kinds_of_tokens(tokens: Tokens) -> int:

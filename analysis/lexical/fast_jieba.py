@@ -38,6 +38,10 @@ cut, which may add a seam."""
 NEAR_TIES = ("常在和",)
 """Stretches whose two best readings lie 1.5e-7 apart in log probability, where the port takes the other one."""
 
+_PIECE = 5_000
+"""Code points that the port is given at once: their tokens stay in the processor's cache until they are numbered. Measured, from text
+to ids: 0.65 s of processor time for 5,000 dialogues with 1,000 to 20,000 code points, 0.8 s with 50,000 or all at once."""
+
 
 class _Search(Protocol):
     def __call__(self, text: str, start: int = 0, /) -> re.Match[str] | None: ...
@@ -62,17 +66,24 @@ def cut_joined(text: str, bounds: Sequence[int]) -> Iterator[list[str]]:
     """The tokens of `cut` for each stretch of the text in order, and after each the sign that ends it as a token; in pieces.
 
     Stretch i reaches from bounds[i] up to bounds[i + 1], the first bound is 0 and the last one the text's length. Each stretch
-    ends in one `SEPARATOR`, and has no other. Measured on 1,000 dialogues, from utterances to ids: 0.22 s of processor time, and 0.29 s an utterance at a time.
+    ends in one `SEPARATOR`, and has no other.
     """
     parting, done = _parting(), 0
     while found := parting(text, done):
         number = bisect_right(bounds, found.start()) - 1
         start, end = bounds[number], bounds[number + 1]
-        if start > done:
-            yield rjieba.cut(text[done:start])
+        yield from _pieces_cut(text, done, start)
         yield [*cut(text[start : end - 1]), SEPARATOR]
         done = end
-    yield rjieba.cut(text[done:])
+    yield from _pieces_cut(text, done, len(text))
+
+
+def _pieces_cut(text: str, start: int, end: int) -> Iterator[list[str]]:
+    """The port's tokens of text[start:end], which ends in a separator, some `_PIECE` code points at a time."""
+    while start < end:
+        stop = text.find(SEPARATOR, start + _PIECE, end) + 1 or end
+        yield rjieba.cut(text[start:stop])
+        start = stop
 
 
 def goes_fast(text: str) -> bool:

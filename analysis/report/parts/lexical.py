@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.figures import Comparison, Figure, Group, Metric
 from analysis.lexical import richness, self_repetition
 from analysis.lexical.difference import difference
-from analysis.lexical.distinct import ORDERS, Distinct, distinct, distinct_metrics, tokenizer_label
+from analysis.lexical.distinct import ORDERS, Distinct, distinct_metrics, distinct_of_orders, tokenizer_label
 from analysis.lexical.matched import Matched, matched_distinct
 from analysis.lexical.tokens import Bounds, Tokens
 from analysis.report.parts.means import Resampling, compared, measured
@@ -65,7 +65,7 @@ def _distinct(
     figures: list[Figure] = []
     whole: dict[str, list[Distinct]] = {}
     for corpus in holding:
-        whole[corpus.name] = [distinct(corpus.tokens[tokenizer], n) for n in ORDERS]
+        whole[corpus.name] = distinct_of_orders(corpus.tokens[tokenizer])
         figures += _whole(corpus.name, corpus.tokens[tokenizer], whole[corpus.name], label)
     figures += _expected(whole, label)
     comparisons: list[Comparison] = []

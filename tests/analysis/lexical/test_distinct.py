@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from analysis.figures import Group
-from analysis.lexical.distinct import ORDERS, distinct, distinct_metrics
+from analysis.lexical.distinct import distinct, distinct_metrics, distinct_of_orders
 from analysis.lexical.tokenizing import tokens_of
 from filters.dialogue import Dialogue
 from tests.analysis.lexical.making import plain_distinct, read, rows_of, tokens_from
@@ -60,15 +60,14 @@ def test_counts_are_those_of_plain_sets_on_real_dialogues(data: Path, tokenizer:
     for name, said in corpora(data).items():
         tokens = tokens_of(said, tokenizer)
         rows = rows_of(tokens)
-        for n in ORDERS:
-            found = distinct(tokens, n)
-            assert (found.unique, found.total) == plain_distinct(rows, n), (name, n)
+        for found in distinct_of_orders(tokens):
+            assert (found.unique, found.total) == plain_distinct(rows, found.n), (name, found.n)
         assert distinct(tokens, 2).total == tokens.total - sum(map(bool, rows))
 
 
 def test_human_sessions_give_the_known_counts(data: Path) -> None:
     tokens = tokens_of(read(data / "psy_insight_cn.json", 1_000), "jieba")
-    found = [(one.unique, one.total) for one in (distinct(tokens, n) for n in ORDERS)]
+    found = [(one.unique, one.total) for one in distinct_of_orders(tokens)]
     assert found == [(9455, 161_197), (63_334, 160_766), (121_459, 160_335)]
 
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from itertools import chain
 from pathlib import Path
 
 import jieba
@@ -13,6 +14,7 @@ import rjieba
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analysis.lexical import fast_jieba
 from analysis.lexical.fast_jieba import cut, cut_joined, goes_fast
 from analysis.lexical.tokenizers import SEPARATOR
 from tests.analysis.lexical.making import read
@@ -38,13 +40,15 @@ def test_tokens_are_jiebas(text: str) -> None:
     assert cut(text) == jieba.lcut(text)
 
 
-@given(st.lists(st.text(SIGNS, max_size=20), max_size=8))
+@given(st.lists(st.text(SIGNS, max_size=20), max_size=8), st.sampled_from([0, 1, 9, fast_jieba._PIECE]))
 @settings(max_examples=300, deadline=None)
-def test_texts_cut_together_differ_from_texts_cut_alone(texts: list[str]) -> None:
+def test_texts_cut_together_differ_from_texts_cut_alone(texts: list[str], piece: int) -> None:
     bounds = [0]
     for text in texts:
         bounds.append(bounds[-1] + len(text) + 1)
-    tokens = [token for piece in cut_joined(SEPARATOR.join([*texts, ""]), bounds) for token in piece]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fast_jieba, "_PIECE", piece)
+        tokens = list(chain.from_iterable(cut_joined(SEPARATOR.join([*texts, ""]), bounds)))
     assert tokens == [token for text in texts for token in (*jieba.lcut(text), SEPARATOR)]
 
 
