@@ -128,8 +128,7 @@ def paired_ratios(sums: Floats, pairs: int) -> RatioDraws:
     """Differences between partners, from sums of paired moments: the variance of the difference of influences."""
     d, y, dd, dy, yy, e, z, ee, ez, zz, de, yz, dz, ye = np.split(sums, 14, axis=-1)
     s, t = over(d, y), over(e, z)
-    own = over(dd - 2 * s * dy + s * s * yy, y * y)
-    partner = over(ee - 2 * t * ez + t * t * zz, z * z)
+    whole = over(dd + s * s * yy, y * y) + over(ee + t * t * zz, z * z)
+    apart = over(2 * s * dy, y * y) + over(2 * t * ez, z * z)
     shared = over(de - t * dz - s * ye + s * t * yz, y * z)
-    whole = own + partner
-    return RatioDraws(s - t, _spread(whole - 2 * shared, whole) * _unbiased(np.array(pairs)))
+    return RatioDraws(s - t, _spread(whole - apart - 2 * shared, whole) * _unbiased(np.array(pairs)))

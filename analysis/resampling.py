@@ -136,8 +136,8 @@ def compare(
             if not remark:
                 p = p_values[place]
                 effect = standardised_difference(difference, influence(*one.used(place)), influence(*other.used(place)))
-                if pairs is None and is_share(ratio, one, place) and is_share(ratio, other, place):
-                    interval = difference_of_shares(one, other, place)
+                if is_share(ratio, one, place) and is_share(ratio, other, place):
+                    interval = difference_of_shares(one, other, place, variance if pairs is not None else None)
                 elif variance == 0:
                     interval, remark = (
                         Interval(difference, difference, CONSTANT),
