@@ -10,14 +10,14 @@ import pandas as pd
 
 from analysis.ablation.diffs import prompt_diff
 from analysis.ablation.inputs import ArmInput, account_frame
-from analysis.ablation.model import Ablation, Arm, PromptDiff, Settling
+from analysis.ablation.model import Ablation, Arm, PromptDiff, Refusals, Settling
 from analysis.ablation.outcomes import outcomes, refusals
 from analysis.ablation.pareto import paretos
 from analysis.corrections import corrected
 from analysis.figures import Comparison
 from analysis.power import detectable, needed
 from analysis.report.answers import answers
-from analysis.report.model import Report
+from analysis.report.model import Answer, Report
 from analysis.report.parts.means import Resampling
 
 HEADLINE = (
@@ -69,9 +69,10 @@ def with_ablation(report: Report, arms: Sequence[ArmInput], *, baseline: str, cu
     posts = max((frame.index.get_level_values("post").nunique() for frame in frames.values()), default=0)
     valued = {each.metric for each in figures if each.value is not None and each.corpus in names}
     headline = tuple(key for key in HEADLINE if key in valued)
+    compared, refused = tuple(_arm(arm, frames[arm.name]) for arm in arms), refusals(arms, resampling)
     return replace(
         report,
-        answers=answers(report.corpora, metrics, figures, comparisons),
+        answers=(_what_is_kept(compared, refused), *answers(report.corpora, metrics, figures, comparisons)),
         metrics=metrics,
         figures=figures,
         comparisons=comparisons,
@@ -80,16 +81,30 @@ def with_ablation(report: Report, arms: Sequence[ArmInput], *, baseline: str, cu
             baseline=baseline,
             posts=posts,
             currency=currency,
-            arms=tuple(_arm(arm, frames[arm.name]) for arm in arms),
+            arms=compared,
             headline=headline,
             diffs=_diffs(arms, baseline),
-            refusals=refusals(arms, resampling),
+            refusals=refused,
             paretos=paretos(names, metrics, figures, comparisons, human),
             detectable=detectable(posts, comparisons=max(tested, 1)).sentence if posts else "",
             settling=_settling(comparisons, headline, names, baseline, max(tested, 1)),
             remarks=(_SHARED,) if len(arms) > 1 else (),
         ),
     )
+
+
+def _what_is_kept(arms: Sequence[Arm], refused: Sequence[Refusals]) -> Answer:
+    """Each arm's dialogues of the rows that got a reply; of an arm that has none, which rule refused most of its replies."""
+    shares = [f"{arm.name} {arm.kept:,} of {arm.rows - arm.failed:,}" for arm in arms]
+    sentences = [f"Dialogues kept, of the rows that got a reply: {', '.join(shares)}."]
+    for arm in arms:
+        if arm.kept:
+            continue
+        rules = [each for each in refused if each.arm == arm.name and each.replies]
+        most = max(rules, key=lambda each: each.replies, default=None)
+        why = f" The rule {most.rule} refused {most.replies:,} of its {arm.replies:,} replies." if most else ""
+        sentences.append(f"{arm.name} kept nothing, so it has no figures of dialogues.{why}")
+    return Answer(question="What is kept?", sentences=tuple(sentences))
 
 
 def _arm(arm: ArmInput, frame: pd.DataFrame) -> Arm:

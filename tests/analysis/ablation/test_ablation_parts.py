@@ -120,6 +120,19 @@ def test_kept_rates_are_wrong_or_escape_the_correction() -> None:
     assert report.settings["correction"] == f"Holm over {len(tested)} comparisons"
 
 
+def test_an_arm_that_kept_nothing_is_not_named_at_once() -> None:
+    rows = [
+        row(post, kept=False, replies=2, refused=("few-turns", "few-turns" if post else "no-label"))
+        for post in range(9)
+    ]
+    arms = [arm(ARMS[0], [row(post) for post in range(9)]), arm(ARMS[1], [*rows, row(9, kept=False, replies=0)])]
+    first = with_ablation(rich(), arms, baseline=ARMS[0], currency="USD", seed=0).answers[0]
+    assert first.sentences == (
+        f"Dialogues kept, of the rows that got a reply: {ARMS[0]} 9 of 9, {ARMS[1]} 0 of 9.",
+        f"{ARMS[1]} kept nothing, so it has no figures of dialogues. The rule few-turns refused 17 of its 18 replies.",
+    )
+
+
 def test_a_prompt_is_obeyed_by_the_page() -> None:
     report = ablation()
     html = page(report)
