@@ -88,9 +88,10 @@ def expand(
     dry_run: bool
         Print the first prompt, counts and estimates; send nothing.
     """
-    from expander import job as jobs
+    from expander import expanding
+    from expander.job import Job
 
-    job = jobs.Job(
+    job = Job(
         posts=posts,
         template=template,
         out=out,
@@ -104,8 +105,8 @@ def expand(
         structured=structured,
     )
     if dry_run:
-        return jobs.dry_run(job, console=console())
-    return jobs.expand(job, console=console(), status=console(stderr=True))
+        return expanding.dry_run(job, console=console())
+    return expanding.expand(job, console=console(), status=console(stderr=True))
 
 
 @app.command
@@ -305,10 +306,10 @@ def prompt_try(
     post: str
         A post's or question's id, or its beginning; the first post without it.
     """
-    from expander import job as jobs
+    from expander.job import Job
     from expander.prompt_try import try_prompt
 
-    job = jobs.Job(
+    job = Job(
         posts=posts,
         template=template,
         out=None,

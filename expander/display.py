@@ -15,7 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from expander.engine import Progress
+from expander.progress import Progress
 from expander.results import DIALOGUES, REJECTED, Funnel
 from expander.settings import WorkSettings
 

@@ -12,12 +12,69 @@ from typing import NamedTuple, TypeVar
 
 from expander.errors import ExpanderError
 from expander.post import Post, Unreadable
-from expander.rows import Maker
-from expander.store import Store
+from expander.progress import Progress
+from expander.rows import Maker, Row
+from expander.store import Store, StoredReply
 
 LOOK_UP_AT_ONCE = 200  # posts; some 5 ms, after which other tasks get a turn
 
 Item = TypeVar("Item")
+
+
+class Pending:
+    """The rows of an input that need work. What is met on the way is counted, and noted in the store where it is no row."""
+
+    def __init__(self, store: Store, maker: Maker, progress: Progress) -> None:
+        self.replies: dict[str, list[StoredReply]] = store.pending()
+        """Stored replies of rows without an outcome, oldest first, by row."""
+        self._store = store
+        self._maker = maker
+        self._progress = progress
+        self._fresh = store.is_empty()
+
+    def rows(self, posts: Iterable[Post | Unreadable]) -> Iterator[Row | None]:
+        """Rows without an outcome in the input's order, with None now and then to let other tasks have a turn.
+
+        Raises what `posts` raises, once all that came before it was given.
+        """
+        progress = self._progress
+        idle = 0
+        for batch in looked_up(posts, self._store, self._maker, fresh=self._fresh):
+            idle += len(batch)
+            for met in batch:
+                if met.is_done:
+                    progress.rows += len(met.ids)
+                    progress.done_before += len(met.ids)
+                    continue
+                for row in self._rows_of(met):
+                    progress.rows += 1
+                    if row.id in met.done:
+                        progress.done_before += 1
+                    else:
+                        idle = 0
+                        yield row
+            if idle >= LOOK_UP_AT_ONCE:
+                idle = 0
+                yield None
+
+    def _rows_of(self, met: Met) -> Iterator[Row]:
+        post = met.post
+        if isinstance(post, Unreadable):
+            self._note_unreadable(post)
+            return
+        if met.before is not None:
+            self._progress.duplicates += 1
+            self._store.keep_missing(post.place, "duplicate", f"{self._maker.same_as} {met.before}")
+            return
+        for row in self._maker.rows(met.position, post):
+            if isinstance(row, Unreadable):
+                self._note_unreadable(row)
+            else:
+                yield row
+
+    def _note_unreadable(self, problem: Unreadable) -> None:
+        self._progress.unreadable += 1
+        self._store.keep_missing(problem.place, "unreadable", problem.reason)
 
 
 class Met(NamedTuple):

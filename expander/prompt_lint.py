@@ -10,7 +10,7 @@ import prompts
 from expander.cleaning import QA_LIMIT
 from expander.consoles import printable
 from expander.errors import UsageError
-from expander.job import Exit
+from expander.exits import Exit
 from expander.tokens import TYPICAL_REPLY, estimate_tokens
 from prompts import TemplateError, Values, parse, published
 from prompts.findings import Finding, Severity

@@ -18,12 +18,14 @@ from rich.console import Console
 from expander.consoles import printable
 from expander.endpoint import Endpoint, Reply, Request
 from expander.errors import EndpointError
-from expander.job import Exit, Job, constrained
+from expander.exits import Exit
+from expander.job import Job
 from expander.judging import Judge
 from expander.prompt_preview import chosen_row
 from expander.retry import RetryPolicy, retrying
 from expander.rows import Row
 from expander.service import serving
+from expander.session import constrained
 from expander.tokens import estimate_tokens
 from filters.dialogue import Span, Verdict
 

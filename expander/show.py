@@ -12,10 +12,10 @@ from rich.text import Text
 from expander.consoles import printable
 from expander.display import summary
 from expander.errors import UsageError
-from expander.job import stored_judge
 from expander.results import Result, funnel, results
 from expander.settings import WorkSettings
 from expander.store import Outcome, read_only
+from expander.stored_run import stored_judge
 from filters.dialogue import Dialogue, Role
 
 _STYLES = {Role.CLIENT: "cyan", Role.COUNSELOR: "green"}

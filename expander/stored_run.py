@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from expander.errors import UsageError
+from expander.judging import Judge
 from expander.store import read_only
 from filters.rules import RuleSet
 from prompts import Template, parse
@@ -42,6 +43,12 @@ def stored_run(folder: Path) -> StoredRun:
         settings=orjson.loads(stored["settings"]),
         provenance=orjson.loads(stored["provenance"]),
     )
+
+
+def stored_judge(folder: Path) -> Judge:
+    """The rules a stored run was judged by, with the template as it was then."""
+    run = stored_run(folder)
+    return Judge(run.template, run.rules)
 
 
 def template_text(template: Template) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from expander.endpoint import read_reply
-from expander.job import stored_judge
 from expander.store import Outcome, post_of, read_only
+from expander.stored_run import stored_judge
 
 
 class Account(NamedTuple):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from expander.engine import Engine, Stop, StopReason
+from expander.engine import Engine
+from expander.progress import Stop, StopReason
 from expander.settings import WorkSettings
 
 

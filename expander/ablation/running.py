@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AsyncExitStack, closing, suppress
+from contextlib import AsyncExitStack, closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,12 +14,14 @@ from rich.console import Console
 
 from expander.ablation.arms import Arm, shared_work
 from expander.ablation.budget import Budget
-from expander.ablation.interleaving import ArmEngine, Convoy, ahead_of
+from expander.ablation.interleaving import Convoy, Runner, ahead_of
 from expander.ablation.watching import summary, watch
-from expander.engine import Stop, StopReason
-from expander.job import Exit, collect_less, constrained, finish, opened, say_stopped, session, signals
+from expander.engine import Company, Engine
+from expander.exits import Exit
+from expander.progress import Stop, StopReason
 from expander.results import funnel
 from expander.service import Service, serving
+from expander.session import collect_less, constrained, finish, meanwhile, opened, say_stopped, session, signals
 from expander.store import FILE, read_only
 from expander.vllm_server.supervise import LOG
 
@@ -48,35 +50,30 @@ async def _run(arms: Sequence[Arm], console: Console, status: Console) -> Exit:
             if (key := job.where.shared_by) not in services:
                 served = serving(job.where, log=job.folder / LOG, told=say)
                 services[key] = await stack.enter_async_context(served)
-        engines: list[ArmEngine] = []
-        for job, store, stored in zip(jobs, stores, done, strict=True):
+        engines: list[Engine] = []
+        runners = [convoy.join(stored) for stored in done]
+        for job, store, runner in zip(jobs, stores, runners, strict=True):
             service = services[job.where.shared_by]
             settled = await constrained(job, service, say)
-            engine = await stack.enter_async_context(session(settled, store, service, ArmEngine, told=say))
-            assert isinstance(engine, ArmEngine)
-            engine.convoy, engine.on_tokens = convoy, budget.spent
-            convoy.join(engine, stored)
-            engines.append(engine)
+            company = Company(
+                progress=runner.progress, may_take=partial(convoy.may_take, runner), on_tokens=budget.spent
+            )
+            engines.append(await stack.enter_async_context(session(settled, store, service, told=say, company=company)))
         budget.watch([(engine, job.work) for engine, job in zip(engines, jobs, strict=True)])
-        watching = asyncio.create_task(watch(status, arms, engines))
-        try:
+        async with meanwhile(watch(status, arms, engines)):
             with signals(engines, status):
-                await _side_by_side(arms, engines, convoy)
-        finally:
-            watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await watching
+                await _side_by_side(arms, engines, runners)
     for job in jobs:
         finish(job.folder)
     return _report(arms, engines, console, status)
 
 
-async def _side_by_side(arms: Sequence[Arm], engines: Sequence[ArmEngine], convoy: Convoy) -> None:
-    async def work(arm: Arm, engine: ArmEngine) -> None:
+async def _side_by_side(arms: Sequence[Arm], engines: Sequence[Engine], runners: Sequence[Runner]) -> None:
+    async def work(arm: Arm, engine: Engine, runner: Runner) -> None:
         try:
             await engine.run(arm.job.selected())
         finally:
-            convoy.leave(engine)
+            runner.ended = True  # nobody waits for it any more
         if engine.stopped is not None and engine.stopped.kind is Stop.PROVIDER:
             # The others would go on alone, at another time than this one.
             for other in engines:
@@ -84,8 +81,8 @@ async def _side_by_side(arms: Sequence[Arm], engines: Sequence[ArmEngine], convo
 
     try:
         async with asyncio.TaskGroup() as group:
-            for arm, engine in zip(arms, engines, strict=True):
-                group.create_task(work(arm, engine))
+            for each in zip(arms, engines, runners, strict=True):
+                group.create_task(work(*each))
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
 
@@ -102,7 +99,7 @@ def _stored_rows(folder: Path) -> int:
         return rows
 
 
-def _report(arms: Sequence[Arm], engines: Sequence[ArmEngine], console: Console, status: Console) -> Exit:
+def _report(arms: Sequence[Arm], engines: Sequence[Engine], console: Console, status: Console) -> Exit:
     counts = []
     for arm in arms:
         with closing(read_only(arm.job.folder)) as connection:
@@ -118,7 +115,7 @@ def _report(arms: Sequence[Arm], engines: Sequence[ArmEngine], console: Console,
             (each for each in stopped if not each[1].text.startswith("arm ")),
             stopped[0],
         )
-        return say_stopped(arm.job, reason, status)
+        return say_stopped(arm.job.endpoint, reason, status)
     failed = sum(sum(each.failed.values()) for each in counts)
     if failed:
         status.print("Some rows got no reply; they are asked for again when the ablation goes on.", style="bold")

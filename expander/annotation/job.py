@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import asynccontextmanager, closing
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -21,14 +19,15 @@ from expander.annotation.summary import summary
 from expander.annotation.task import AnnotationMaker, AnnotationReader, Task
 from expander.annotation.writing import ANNOTATIONS, Asked, write_annotations
 from expander.consoles import printable
-from expander.display import cost, duration, fed_line, watch
-from expander.engine import Engine, Stop, StopReason
+from expander.display import cost, duration, fed_line
+from expander.engine import Engine
 from expander.errors import UsageError
-from expander.job import Exit, collect_less, program_version, signals
+from expander.exits import Exit
 from expander.post import MOST_NAMED, Place, Post, Unreadable
 from expander.results import funnel
 from expander.rows import Row
 from expander.service import ServiceSettings, feeding, serving
+from expander.session import chained, collect_less, say_stopped, shown
 from expander.settings import (
     EndpointSettings,
     OfflineKnobs,
@@ -39,6 +38,7 @@ from expander.settings import (
 )
 from expander.store import Kind, Store, read_only
 from expander.tokens import estimate_tokens
+from expander.version import program_version
 from expander.vllm_server.supervise import LOG
 from filters.dialogue import CorpusEntry
 
@@ -193,17 +193,11 @@ async def _annotate(job: AnnotationJob, console: Console, status: Console) -> Ex
             request_seed=job.settled_sampling().request_seed,
             spent=store.tokens(),
         )
-        watching = asyncio.create_task(
-            watch(status, engine.progress, job.work, lambda: engine.tokens_spent, partial(_rows, engine))
-        )
-        try:
-            with signals([engine], status):
-                async with feeding(service, job.work, engine) as feeder:
-                    await engine.run(_chained(first, subjects))
-        finally:
-            watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await watching
+        async with (
+            shown(engine, job.work, status, partial(_rows, engine)),
+            feeding(service, job.work, engine) as feeder,
+        ):
+            await engine.run(chained(first, subjects))
     if engine.source_error is None:
         write_annotations(job.folder, job.task, job.maker(), job.asked, job.made_by(), corpus=not _judges(job.task))
     end = _report(job, engine, console, status)
@@ -221,12 +215,6 @@ def _judges(task: Task) -> bool:
 
 def _rows(engine: Engine) -> int | None:
     return engine.progress.rows if engine.progress.input_ended else None
-
-
-def _chained(first: Post | Unreadable | None, rest: Iterator[Post | Unreadable]) -> Iterator[Post | Unreadable]:
-    if first is not None:
-        yield first
-    yield from rest
 
 
 @asynccontextmanager
@@ -248,20 +236,12 @@ def _report(job: AnnotationJob, engine: Engine, console: Console, status: Consol
         status.print(f"{engine.progress.done_before:,} requests were done before this command.")
     console.print(summary(job.folder, counts, job.work, corpus=not _judges(job.task)))
     if (stopped := engine.stopped) is not None:
-        return _stopped(job, stopped, status)
+        return say_stopped(job.endpoint, stopped, status)
     if counts.failed:
         status.print("Some requests got no reply; they are sent again when the run goes on.", style="bold")
     if counts.missing.get("unreadable"):
         status.print(f"Some entries are unreadable: {job.folder / ANNOTATIONS} says where and why.", style="bold")
     return Exit.ROWS_FAILED if counts.failed or counts.missing.get("unreadable") else Exit.COMPLETE
-
-
-def _stopped(job: AnnotationJob, stopped: StopReason, status: Console) -> Exit:
-    status.print(f"Stopped: {stopped.text} {stopped.hint}".rstrip(), style="bold", soft_wrap=True)
-    if stopped.text.startswith("auth:"):
-        variable = job.endpoint.api_key_env
-        status.print(f"The key is read from ${variable}, which is {'set' if os.environ.get(variable) else 'not set'}.")
-    return Exit.INTERRUPTED if stopped.kind is Stop.INTERRUPTED else Exit.PROVIDER
 
 
 def dry_run(job: AnnotationJob, *, console: Console) -> Exit:

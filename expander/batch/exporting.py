@@ -20,15 +20,18 @@ from expander.batch.ledger import Ledger, State
 from expander.batch.ledger import opened as open_ledger
 from expander.batch.outcomes import asks_again, failed, judged, waiting
 from expander.batch.requests import Limits, RequestFiles, Written, request_body, request_line
-from expander.endpoint import Endpoint, read_reply
-from expander.engine import Engine
+from expander.endpoint import read_reply
 from expander.errors import EndpointError, ExpanderError, UsageError
-from expander.job import Exit, Job, finish, opened, session
-from expander.judging import Reader
+from expander.exits import Exit
+from expander.job import Job
+from expander.judging import Judge
 from expander.openai_endpoint import Composed, compose
+from expander.passing_over import Pending
 from expander.post import Post, Unreadable
-from expander.rows import Maker, Row
-from expander.service import OFFLINE_MODEL, Service
+from expander.progress import Progress
+from expander.rows import Row
+from expander.service import OFFLINE_MODEL
+from expander.session import chained, finish, opened, settle
 from expander.settings import WorkSettings
 from expander.store import Store
 
@@ -71,39 +74,17 @@ class Exported:
     source_error: ExpanderError | None = None
 
 
-class _Opened(Engine):
-    """A session's engine that sends nothing: it says which rows need work, and what they have."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """The opened run, and what makes requests of its rows."""
 
-    def __init__(
-        self,
-        *,
-        store: Store,
-        endpoint: Endpoint,
-        maker: Maker,
-        judge: Reader,
-        work: WorkSettings,
-        request_seed: int | None,
-        spent: tuple[int, int],
-    ) -> None:
-        super().__init__(
-            store=store,
-            endpoint=endpoint,
-            maker=maker,
-            judge=judge,
-            work=work,
-            request_seed=request_seed,
-            spent=spent,
-        )
-        self.store = store
-        self.judge = judge
-        self.max_regenerations = work.max_regenerations
-        self.request_seed = request_seed
-        self.replies = self._pending
-        """Stored replies of rows without an outcome, oldest first."""
-
-    def rows(self, posts: Iterator[Post | Unreadable]) -> Iterator[Row | None]:
-        """Rows without an outcome; None now and then, so that others get a turn. Notes duplicates and unreadable rows."""
-        return self._pending_rows(posts)
+    store: Store
+    pending: Pending
+    judge: Judge
+    composed: Composed
+    ledger: Ledger
+    max_regenerations: int
+    request_seed: int | None
 
 
 def export(job: BatchJob, out: Path | None, limits: Limits, *, console: Console, status: Console) -> Exit:
@@ -135,11 +116,21 @@ async def _export(job: BatchJob, out: Path, limits: Limits) -> Exported:
         system=job.loaded_template().system,
         constrained=job.constraint.body() if job.constraint else None,
     )
-    async with opened(job) as store, session(job, store, Service(urls=urls), make=_Opened) as engine:
-        assert isinstance(engine, _Opened)
+    exported, progress = Exported(), Progress()
+    async with opened(job) as store:
+        settle(job, store)
         with open_ledger(job.folder, make=True) as ledger, RequestFiles(out, limits) as files:
-            exported = Exported()
-            await _write_all(engine, _chained(first, posts), composed, ledger, files, exported)
+            run = _Run(
+                store=store,
+                pending=Pending(store, job.maker(), progress),
+                judge=Judge(job.loaded_template(), job.rule_set()),
+                composed=composed,
+                ledger=ledger,
+                max_regenerations=job.work.max_regenerations,
+                request_seed=job.settled_sampling().request_seed,
+            )
+            await _write_all(run, chained(first, posts), files, exported)
+            exported.skipped["done before"] = progress.done_before
             _note(ledger, exported, job.work)
     return exported
 
@@ -153,15 +144,8 @@ def _constraint(job: BatchJob) -> Constraint | None:
     return offered(job.structured, job.loaded_template(), job.rule_set(), job.sampling, job.endpoint)
 
 
-async def _write_all(
-    engine: _Opened,
-    posts: Iterator[Post | Unreadable],
-    composed: Composed,
-    ledger: Ledger,
-    files: RequestFiles,
-    exported: Exported,
-) -> None:
-    rows = engine.rows(posts)
+async def _write_all(run: _Run, posts: Iterator[Post | Unreadable], files: RequestFiles, exported: Exported) -> None:
+    rows = run.pending.rows(posts)
     since_commit = 0
     while True:
         try:
@@ -174,18 +158,17 @@ async def _write_all(
         if row is None:
             await asyncio.sleep(0)
             continue
-        line = _line(engine, row, composed, ledger, exported)
+        line = _line(run, row, exported)
         if line is not None:
             if files.is_full_for(line):
-                await _finish(engine.store, files, exported)
+                await _finish(run.store, files, exported)
             files.add(row.id, line)
-            engine.store.keep_row(waiting(row, engine.replies.pop(row.id, []), files.name))
+            run.store.keep_row(waiting(row, run.pending.replies.pop(row.id, []), files.name))
         since_commit += 1
         if since_commit >= _COMMIT_EVERY:
             since_commit = 0
-            await engine.store.flush()
-    await _finish(engine.store, files, exported)
-    exported.skipped["done before"] = engine.progress.done_before
+            await run.store.flush()
+    await _finish(run.store, files, exported)
 
 
 async def _finish(store: Store, files: RequestFiles, exported: Exported) -> None:
@@ -194,24 +177,24 @@ async def _finish(store: Store, files: RequestFiles, exported: Exported) -> None
         exported.files.append(written)
 
 
-def _line(engine: _Opened, row: Row, composed: Composed, ledger: Ledger, exported: Exported) -> bytes | None:
+def _line(run: _Run, row: Row, exported: Exported) -> bytes | None:
     """The row's request; None where it needs none: a service works on it, or its replies settle it."""
-    if ledger.is_out(row.id):
+    if run.ledger.is_out(row.id):
         exported.skipped["being worked on by the service"] += 1
         return None
-    replies = engine.replies.get(row.id, [])
+    waiting_replies = run.pending.replies
+    replies = waiting_replies.get(row.id, [])
     if replies:
-        answer = engine.judge.answer(row, read_reply(replies[-1].body), generation=len(replies) - 1)
-        if not asks_again(answer, len(replies), engine.max_regenerations):
-            engine.store.keep_row(judged(row, answer, engine.replies.pop(row.id)))
+        answer = run.judge.answer(row, read_reply(replies[-1].body), generation=len(replies) - 1)
+        if not asks_again(answer, len(replies), run.max_regenerations):
+            run.store.keep_row(judged(row, answer, waiting_replies.pop(row.id)))
             exported.skipped["settled by a stored reply"] += 1
             return None
     try:
-        return request_line(
-            row.id, request_body(composed, row.prompt, row.request_seed(engine.request_seed, len(replies)))
-        )
+        seed = row.request_seed(run.request_seed, len(replies))
+        return request_line(row.id, request_body(run.composed, row.prompt, seed))
     except EndpointError as error:
-        engine.store.keep_row(failed(row, error, engine.replies.pop(row.id, [])))
+        run.store.keep_row(failed(row, error, waiting_replies.pop(row.id, [])))
         exported.skipped[error.kind] += 1
         return None
 
@@ -236,9 +219,3 @@ def _tell(job: BatchJob, exported: Exported, console: Console, status: Console) 
     if not exported.files:
         console.print("No row needs a request; no file was written.")
     console.print(f"Run folder: {job.folder}", markup=False, soft_wrap=True)
-
-
-def _chained(first: Post | Unreadable | None, rest: Iterator[Post | Unreadable]) -> Iterator[Post | Unreadable]:
-    if first is not None:
-        yield first
-    yield from rest

@@ -26,7 +26,7 @@ from expander.consoles import printable
 from expander.display import summary
 from expander.endpoint import read_reply
 from expander.errors import EndpointError, UsageError
-from expander.job import Exit
+from expander.exits import Exit
 from expander.judging import Judge
 from expander.post import Place
 from expander.results import REJECTED, Funnel, funnel, write_results

@@ -20,7 +20,7 @@ from expander.batch.ledger import Ledger, RequestFile, State, locked, opened
 from expander.batch.replies import result_lines
 from expander.batch.service import NOT_FOUND, Batch, Service, ServiceSettings, connected, lost
 from expander.errors import Action, EndpointError, StoreError, UsageError
-from expander.job import Exit
+from expander.exits import Exit
 from expander.store import read_only
 
 WINDOW = "24h"

@@ -12,7 +12,8 @@ from expander.ablation.identity import identity, settle
 from expander.ablation.running import run
 from expander.commands.ablation_options import AblationOptions, AblationPage, ArmEndpoints
 from expander.errors import UsageError
-from expander.job import Exit, Job
+from expander.exits import Exit
+from expander.job import Job
 from expander.sampling import FIRST_QAS
 from expander.settings import (
     InputSettings,

@@ -15,7 +15,7 @@ from expander.ablation.interleaving import ahead_of
 from expander.commands.ablation_options import AblationPage
 from expander.consoles import printable
 from expander.display import cost
-from expander.job import Exit
+from expander.exits import Exit
 
 COMPARISONS = 80
 """Tests that one arm's comparison with one reference adds to a page: 79 with each of two synthetic corpora against Psy-Insight

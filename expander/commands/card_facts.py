@@ -17,11 +17,11 @@ from expander.commands.options import ExportOptions
 from expander.commands.reading import entries, kind_of
 from expander.errors import UsageError
 from expander.export import ArmFacts, CardFacts, FunnelFacts, Origin
-from expander.job import program_version
 from expander.results import DIALOGUES, funnel
 from expander.service import OFFLINE_MODEL
 from expander.store import FILE, read_only
 from expander.stored_run import StoredRun, stored_run
+from expander.version import program_version
 from filters.dialogue import CorpusEntry
 
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")

@@ -21,7 +21,7 @@ def preload() -> None:
     """Import what the commands import, once. Call it before any thread is started."""
     import expander.cli
     import expander.commands.recovering
-    import expander.job
+    import expander.expanding
     import expander.openai_endpoint
     import expander.store.recovery  # noqa: F401
 

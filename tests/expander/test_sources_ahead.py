@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from expander import job
+from expander import expanding
 from expander.cli import main
 from expander.post import Post, Unreadable
 from expander.sources import SourceError, read_posts
@@ -151,7 +151,7 @@ def test_a_module_in_the_user_s_folder_is_imported(tmp_path: Path, monkeypatch: 
 def test_a_run_that_goes_on_with_a_reading_process_loses_or_repeats_a_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job, "READ_AHEAD_FROM", 1)
+    monkeypatch.setattr(expanding, "READ_AHEAD_FROM", 1)
     posts, out = write_posts(tmp_path / "posts.jsonl", 330), tmp_path / "run"
     with posts.open("a", encoding="utf-8") as file:
         file.write(posts.read_text("utf-8").splitlines()[4] + "\nno JSON\n")

@@ -12,8 +12,8 @@ import orjson
 import pytest
 
 from expander.errors import StoreError, UsageError
-from expander.job import finish
 from expander.post import Place, Post
+from expander.session import finish
 from expander.store import FILE, NewReply, Outcome, RowRecord, Store, post_of, read_only
 from expander.store.recovery import recover
 from tests.expander.running import accounted, query, rogue, run, write_posts
