@@ -113,21 +113,37 @@ def _from_folder(folder: Path) -> Cut:
         except Exception as error:
             # The library raises plain Exception for whatever it cannot read.
             raise TokenizerError(f"{file} cannot be read as a tokenizer: {error}") from error
+        # A model's file may say to cut and fill up every text to the model's length (all-MiniLM-L6-v2: 128).
+        fast.no_truncation()
+        fast.no_padding()
+
+        @cache
+        def is_said(token: int) -> bool:
+            # White space has a sign of its own in a vocabulary, such as Ġ, Ċ or ▁.
+            return bool(fast.decode([token], skip_special_tokens=False).strip())
 
         def cut(text: str) -> list[str]:
-            return list(fast.encode(_SURROGATE.sub("\ufffd", text), add_special_tokens=False).tokens)
+            found = fast.encode(_SURROGATE.sub("\ufffd", text), add_special_tokens=False)
+            return [token for place, token in zip(found.ids, found.tokens, strict=True) if is_said(place)]
 
         return cut
     library = _library("transformers", folder)
     try:
         slow = library.AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:
+        # The library raises whatever its parts raise: AttributeError, TypeError, ImportError.
         raise TokenizerError(
             f"{folder} holds no tokenizer.json and none that transformers can read: {error}"
         ) from error
+    if len(slow) <= len(slow.all_special_tokens):  # transformers 5 makes an empty one where the vocabulary is absent
+        raise TokenizerError(f"{folder} holds no tokenizer: transformers found no vocabulary in it.")
+
+    @cache
+    def says(token: str) -> bool:
+        return bool(slow.convert_tokens_to_string([token]).strip())
 
     def tokenize(text: str) -> list[str]:
-        return list(slow.tokenize(_SURROGATE.sub("\ufffd", text), add_special_tokens=False))
+        return list(filter(says, slow.tokenize(_SURROGATE.sub("\ufffd", text), add_special_tokens=False)))
 
     return tokenize
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 
@@ -28,6 +29,7 @@ from analysis.report.sections import Prepared, joined, pairs_of
 from analysis.semantic.embedder import Embedder
 
 _PACKAGES = ("dialogue-expander", "jieba", "rjieba", "numpy", "pandas", "scipy", "scikit-learn")
+_EXTRAS = ("sentence-transformers", "torch", "transformers", "tokenizers", "mauve-text", "faiss-cpu")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,4 +168,7 @@ def _versions() -> dict[str, str]:
             found[package] = version(package)
         except PackageNotFoundError:
             found[package] = "not installed"
+    for package in _EXTRAS:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
     return found

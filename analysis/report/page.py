@@ -53,6 +53,7 @@ class _Measured:
     spread: tables.Table | None
     bins: tuple[tables.Table, ...]
     comparisons: tables.Table | None
+    tested: int
     holding: int
 
 
@@ -256,6 +257,7 @@ def _measured(metric: Metric, report: Report, series: Mapping[str, Series], name
         spread=tables.of_spreads(metric, spreads, names, boundary=boundary) if spreads else None,
         bins=tables.of_bins(metric, spreads, names),
         comparisons=tables.of_comparisons(metric, held, names) if held else None,
+        tested=sum(each.p_corrected is not None for each in held),
         holding=sum(wording.holds(each.p_corrected) for each in held),
     )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,12 @@ class LocalModel:
         self._model: Any = _loaded(folder, device)
         self._batch = batch
         longest = getattr(self._model, "max_seq_length", None)
-        self.name = f"{folder.resolve().name} (sentence-transformers" + (
-            f", first {longest} tokens)" if longest else ")"
-        )
+        parts = [
+            "sentence-transformers",
+            *(() if (folder / "modules.json").is_file() else ("a plain model, mean of its tokens",)),
+            *((f"first {longest} tokens",) if longest else ()),
+        ]
+        self.name = f"{folder.resolve().name} ({', '.join(parts)})"
 
     @property
     def dimensions(self) -> int | None:
@@ -70,7 +74,7 @@ class LocalModel:
 def _loaded(folder: Path, device: str | None) -> object:
     if not folder.is_dir() or not any((folder / mark).is_file() for mark in _MARKS):
         raise LocalModelError(
-            f"{folder}: give a local folder with a sentence-transformers model (it holds modules.json)."
+            f"{folder}: give a local folder with a sentence-transformers model (it holds modules.json), `tfidf` or `endpoint`."
         )
     try:
         package = import_module("sentence_transformers")
@@ -78,8 +82,17 @@ def _loaded(folder: Path, device: str | None) -> object:
         raise LocalModelError(
             f"A local model needs the package sentence-transformers: install the extra `{EXTRA}`."
         ) from error
+    with suppress(ImportError, AttributeError):
+        import_module("transformers.utils.logging").disable_progress_bar()
     try:
-        model: object = package.SentenceTransformer(str(folder.resolve()), device=device, local_files_only=True)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        model: Any = package.SentenceTransformer(
+            str(folder.resolve()), device=device, local_files_only=True, trust_remote_code=False
+        )
+    except Exception as error:
+        # Its parts raise what they like: SafetensorError for a cut file or a Git LFS pointer, TypeError, ImportError.
         raise LocalModelError(f"{folder}: the model cannot be loaded: {type(error).__name__}: {error}") from error
+    tokenizer = getattr(model, "tokenizer", None)
+    if isinstance(tokenizer, Sized) and len(tokenizer) <= len(getattr(tokenizer, "all_special_tokens", ())):
+        # transformers 5 makes an empty one, to which all texts are alike.
+        raise LocalModelError(f"{folder}: the model has no vocabulary. Its tokenizer.json is missing.")
     return model

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from analysis.ablation.compose import with_ablation
 from analysis.ablation.inputs import ArmInput, RowAccount
-from analysis.lexical.tokenizers import TokenizerError
+from analysis.lexical.tokenizers import TokenizerError, cutter
 from analysis.report.compose import ReportSettings, compose
 from analysis.report.inputs import CorpusInput, corpus_name, unique_names
 from analysis.report.model import Report
@@ -34,11 +34,18 @@ _SEEDS = 2**32  # numpy's
 
 
 def check_page(folder: Path, page: AblationPage) -> None:
-    """Raises UsageError for what would only be found once the arms have run: human sessions that cannot be read."""
+    """Raises UsageError for what would only be found once the arms have run: human sessions, a model or a tokenizer that
+    cannot be read.
+    """
     keep_inputs(report_files(folder / PAGE), page.human)
     for path in page.human:
         kind_of(path)
     _embedder(page)
+    if page.tokenizer is not None:
+        try:
+            cutter(page.tokenizer)
+        except TokenizerError as error:
+            raise UsageError(printable(str(error))) from error
 
 
 def write_page(

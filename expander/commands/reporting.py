@@ -136,9 +136,9 @@ def _posts(path: Path, status: Console) -> Iterator[str]:
 @contextmanager
 def _embedder(options: EmbeddingOptions) -> Iterator[Embedder | None]:
     """What the options name, open for as long as it is needed; None is the embedded one."""
+    if options.embeddings != "endpoint" and options.base_url is not None:
+        raise UsageError("--base-url is for --embeddings endpoint. Add that, or leave the URL out.")
     if options.embeddings == "tfidf":
-        if options.base_url is not None:
-            raise UsageError("--base-url is for --embeddings endpoint. Add that, or leave the URL out.")
         yield None
     elif options.embeddings == "endpoint":
         from expander.commands.embedding import endpoint_embedder

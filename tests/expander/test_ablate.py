@@ -325,6 +325,7 @@ def test_an_arm_that_is_refused_leaves_the_others_running_alone(tmp_path: Path) 
     ("arguments", "said"),
     [
         (("--arm", "smile"), "needs two arms"),
+        (("--arm", "smile", "--arm", "empathy", "--tokenizer", "none"), "no tokenizer 'none'"),
         (("--arm", "smile", "--arm", "smile"), "Two arms are called 'smile'"),
         (("--arm", "smile", "--arm", "empathy", "--model", "A", "--model", "B"), "Several --model need --base-url"),
         (("--arm", "smile", "--arm", "empathy", "--concurrency", "1"), "--concurrency 1 is too low"),

@@ -163,6 +163,11 @@ def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.param(
             ("TALK", "--base-url", "http://127.0.0.1:1", "--model", "m"), "--embeddings endpoint", id="a lone URL"
         ),
+        pytest.param(
+            ("TALK", "--embeddings", "no-model", "--base-url", "http://127.0.0.1:1"),
+            "--embeddings endpoint",
+            id="a URL beside a folder",
+        ),
         pytest.param(("TALK", "--tokenizer", "no-tokenizer"), "no-tokenizer", id="no tokenizer"),
         pytest.param(("TALK", "--posts", "none.json"), "none.json", id="no posts"),
         pytest.param(("TALK", "--name", "a", "--name", "b"), "--name is given 2 times", id="too many names"),

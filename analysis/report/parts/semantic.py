@@ -44,8 +44,8 @@ def semantic(corpora: Sequence[Prepared], pairs: Sequence[Pair], found: Embedded
     figures: list[Figure] = []
     distributions: list[Distribution] = []
     comparisons: list[Comparison] = []
-    sizes = [int(np.count_nonzero(embedded(found.corpora[corpus.name]))) for corpus in corpora]
-    many = extras.matched_size([size for size in sizes if size >= _LEAST_MATCHED])
+    counted = {corpus.name: int(np.count_nonzero(embedded(found.corpora[corpus.name]))) for corpus in corpora}
+    many = extras.matched_size([size for size in counted.values() if size >= _LEAST_MATCHED])
     for prepared in corpora:
         name = prepared.name
         vectors = found.corpora[name]
@@ -62,7 +62,11 @@ def semantic(corpora: Sequence[Prepared], pairs: Sequence[Pair], found: Embedded
         means = compare_means(one, other, corpus=corpus, reference=reference, seed=resampling.seed)
         comparisons.append(means)
         if pair.reference.input.human:
-            comparisons.append(extras.mauve(one, other, corpus=corpus, reference=reference, seed=resampling.seed))
+            beside = [each.corpus.name for each in pairs if each.reference is pair.reference]
+            most = extras.mauve_size([counted[name] for name in (*beside, reference)])
+            comparisons.append(
+                extras.mauve(one, other, corpus=corpus, reference=reference, most=most, seed=resampling.seed)
+            )
     metrics = [cosine.MEAN, cosine.MEDIAN, cosine.IDENTICAL, extras.MAUVE]
     if many:
         metrics += [extras.VENDI, neighbours.CLOSE_NEIGHBOUR]

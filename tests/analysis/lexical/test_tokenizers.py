@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from importlib.util import find_spec
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,21 +70,70 @@ WORD_LEVEL: dict[str, object] = {
 }
 
 
-@pytest.mark.skipif(find_spec("tokenizers") is not None, reason="the package is installed")
-def test_a_folder_without_the_package_names_the_extra(tmp_path: Path) -> None:
+def test_a_folder_without_the_package_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tokenizers", None)  # as if it were not installed
     (tmp_path / "tokenizer.json").write_text(json.dumps(WORD_LEVEL))
     with pytest.raises(TokenizerError, match=r"dialogue-expander\[tokenizers\]"):
         cutter(str(tmp_path))
 
 
-@pytest.mark.skipif(find_spec("tokenizers") is None, reason="the package tokenizers is absent")
 def test_a_folder_gives_its_tokenizer(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text(json.dumps(WORD_LEVEL))
     assert cutter(str(tmp_path))("good day \ud800 sir") == ["good", "day", "\ufffd", "[UNK]"]
 
 
-@pytest.mark.skipif(find_spec("tokenizers") is None, reason="the package tokenizers is absent")
 def test_a_damaged_tokenizer_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(TokenizerError, match=r"tokenizer\.json cannot be read"):
+        cutter(str(tmp_path))
+
+
+def byte_level(*words: str) -> dict[str, object]:
+    """A file as models publish them: every text cut and filled up to four tokens, white space a letter of its own."""
+    # In a byte-level vocabulary a space is written as this sign, and a line's end as the other.
+    tokens = ["[PAD]", "\u0120", "\u010a", *words]
+    return {
+        **WORD_LEVEL,
+        "truncation": {"direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 0},
+        "padding": {
+            "strategy": {"Fixed": 4},
+            "direction": "Right",
+            "pad_to_multiple_of": None,
+            "pad_id": 0,
+            "pad_type_id": 0,
+            "pad_token": "[PAD]",
+        },
+        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False},
+        "decoder": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False},
+        "model": {
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": None,
+            "continuing_subword_prefix": None,
+            "end_of_word_suffix": None,
+            "fuse_unk": False,
+            "byte_fallback": False,
+            "vocab": {token: place for place, token in enumerate(tokens)},
+            "merges": [],
+        },
+    }
+
+
+def test_a_model_cuts_or_fills_up_what_is_counted(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_text(json.dumps(byte_level("a", "b", "\u0120a")))
+    cut = cutter(str(tmp_path))
+    assert cut("ab") == ["a", "b"]
+    assert cut("abababab") == list("abababab")
+
+
+def test_white_space_of_a_vocabulary_counts_as_a_token(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_text(json.dumps(byte_level("a", "b")))
+    assert cutter(str(tmp_path))("a b\n a") == ["a", "b", "a"]
+
+
+@pytest.mark.parametrize("config", [{"model_type": "bert"}, []], ids=["no vocabulary", "a list"])
+def test_a_folder_without_a_vocabulary_cuts_all_the_same(tmp_path: Path, config: object) -> None:
+    for name in ("config.json", "tokenizer_config.json"):
+        (tmp_path / name).write_text(json.dumps(config))
+    with pytest.raises(TokenizerError, match="holds no tokenizer"):
         cutter(str(tmp_path))

@@ -313,6 +313,13 @@ def test_a_gap_of_unknown_effects_is_drawn_under_their_name() -> None:
     assert "Lines: 95 % intervals." not in first
 
 
+def test_what_was_not_tested_is_said_to_hold_or_not() -> None:
+    report = rich()
+    untested = tuple(replace(each, p=None, p_corrected=None) for each in report.comparisons)
+    assert "of them hold" in page(report)
+    assert "of them hold" not in page(replace(report, comparisons=untested))
+
+
 def test_what_holds_after_correction_is_marked(html: str) -> None:
     holding = sum(each.p_corrected is not None and each.p_corrected < 0.05 for each in rich().comparisons)
     assert html.count('<tr class="marked">') == html.count("✓ holds") == holding > 3

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
+import sys
+from importlib import import_module
 
 import numpy as np
 import pytest
 
-from analysis.semantic.extras import matched_size, mauve, vendi, vendi_score
+from analysis.semantic.extras import matched_size, mauve, mauve_size, vendi, vendi_score
 from tests.analysis.semantic.vectors import scattered
 
 
@@ -57,14 +58,13 @@ def test_the_matched_size_leaves_the_smallest_corpus_nothing_over() -> None:
     assert matched_size([]) == matched_size([1, 5]) == 0
 
 
-@pytest.mark.skipif(find_spec("mauve") is not None, reason="the package is installed")
-def test_mauve_without_its_package_makes_a_traceback() -> None:
-    found = mauve(scattered(30, 5, seed=1), scattered(40, 5, seed=2), corpus="a", reference="b")
+def test_mauve_without_its_package_makes_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mauve", None)  # as if it were not installed
+    found = mauve(scattered(130, 5, seed=1), scattered(140, 5, seed=2), corpus="a", reference="b")
     assert found.effect is None
     assert "extra `mauve`" in found.remark
 
 
-@pytest.mark.skipif(find_spec("mauve") is None, reason="the package mauve-text is not installed")
 def test_mauve_calls_the_same_distribution_another() -> None:
     one, two, other = scattered(400, 5, seed=1), scattered(400, 5, seed=2), scattered(400, 5, seed=3, towards=-5.0)
     same, far = (mauve(one, each, corpus="a", reference="b").effect for each in (two, other))
@@ -74,8 +74,29 @@ def test_mauve_calls_the_same_distribution_another() -> None:
     assert far < 0.2
 
 
+def test_mauve_is_another_than_its_packages(capfd: pytest.CaptureFixture[str]) -> None:
+    """All dialogues of both sides, so that a draw only shuffles them. The package's clusters depend on the order a little."""
+    import_module("mauve")  # says what it likes while it is imported
+    capfd.readouterr()
+    one, two = scattered(150, 4, seed=1), scattered(150, 4, seed=2, towards=0.5)
+    found = mauve(one, two, corpus="a", reference="b", draws=4)
+    assert "mean of 4 draws from 150 dialogues of each corpus" in found.remark
+    assert not "".join(capfd.readouterr())
+    scores = [
+        import_module("mauve").compute_mauve(p_features=one, q_features=two, device_id=-1, seed=seed).mauve
+        for seed in range(4)
+    ]
+    assert found.effect == pytest.approx(np.mean(scores), abs=0.08)
+
+
+def test_pairs_with_one_human_corpus_rest_on_different_numbers() -> None:
+    assert mauve_size([9_000, 300, 431]) == 300
+    assert mauve_size([9_000, 99, 8_000]) == 5_000  # so few get no MAUVE at all
+    assert mauve_size([]) == 5_000
+
+
 def test_mauve_of_too_few_or_of_one_embedding_makes_a_traceback() -> None:
-    one = scattered(30, 5, seed=1)
-    assert "need 20" in mauve(one, one[:19], corpus="a", reference="b").remark
-    alike = np.repeat(one[:1], 30, axis=0)
+    one = scattered(130, 5, seed=1)
+    assert "need 100" in mauve(one, one[:99], corpus="a", reference="b").remark
+    alike = np.repeat(one[:1], 130, axis=0)
     assert "one embedding" in mauve(alike, alike, corpus="a", reference="b").remark

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,19 +24,38 @@ def test_a_folder_without_a_model_is_taken_or_looked_up_elsewhere(tmp_path: Path
         LocalModel(tmp_path / name)
 
 
-@pytest.mark.skipif(INSTALLED, reason="the package is installed")
-def test_a_missing_package_is_not_named(tmp_path: Path) -> None:
+def test_a_missing_package_is_not_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)  # as if it were not installed
     (tmp_path / "modules.json").write_text("[]")
     with pytest.raises(LocalModelError, match="install the extra `sentence-transformers`"):
         LocalModel(tmp_path)
 
 
-@pytest.mark.skipif(not INSTALLED, reason="the package sentence-transformers is not installed")
-def test_a_local_model_gives_no_unit_vectors() -> None:
-    folder = os.environ.get("EXPANDER_EMBEDDING_MODEL")
-    if folder is None:
-        pytest.skip("set EXPANDER_EMBEDDING_MODEL to a model's folder to run this test")
-    model = LocalModel(Path(folder))
+@pytest.fixture
+def folder() -> Path:
+    """A real model's."""
+    named = os.environ.get("EXPANDER_EMBEDDING_MODEL")
+    if not INSTALLED or named is None:
+        pytest.skip("needs sentence-transformers, and EXPANDER_EMBEDDING_MODEL to name a model's folder")
+    return Path(named)
+
+
+@pytest.mark.parametrize("damage", ["a pointer for weights", "no vocabulary", "no pooling"])
+def test_a_damaged_model_makes_a_traceback_or_vectors(folder: Path, tmp_path: Path, damage: str) -> None:
+    copy = shutil.copytree(folder, tmp_path / "model")
+    if damage == "a pointer for weights":
+        (copy / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\n")
+    elif damage == "no vocabulary":
+        for name in ("tokenizer.json", "vocab.txt", "tokenizer_config.json"):
+            (copy / name).unlink(missing_ok=True)
+    else:
+        shutil.rmtree(copy / "1_Pooling")
+    with pytest.raises(LocalModelError, match=r"cannot be loaded|has no vocabulary"):
+        LocalModel(copy)
+
+
+def test_a_local_model_gives_no_unit_vectors(folder: Path) -> None:
+    model = LocalModel(folder)
     made = model.embed(["睡不着怎么办", "", "睡不着怎么办", "\ud800 tired"])
     assert made.shape == (4, model.dimensions)
     assert np.linalg.norm(made, axis=1) == pytest.approx([1, 0, 1, 1], abs=1e-4)
