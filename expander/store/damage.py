@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 from expander.errors import StoreError
-from expander.store.log import noted_frames, read_log, salts_of
+from expander.store.log import noted_frames, read_log, salts_of, unsaved_frames
 from expander.store.messages import damaged
 from expander.store.reading import Connection, connected, watch
 from expander.store.schema import FILE, REPLIES_LOST, SCHEMA, SEALED, log_of, version_of
@@ -26,11 +26,12 @@ RESULTS = ("dialogues.jsonl", "annotations.jsonl")
 """Files that only a run with a store writes."""
 
 
-def check_files(path: Path, *, is_copy: bool = False) -> None:
+def check_files(path: Path, *, is_copy: bool = False, was_at_work: bool = False) -> None:
     """Hold the store's files against each other, without SQLite, which would mend or forget without a word.
 
     Raises StoreError. A store that is not there is fine as long as nothing speaks of one that was. The index of a log that
-    was copied at another moment than the log says nothing of it.
+    was copied at another moment than the log says nothing of it. A store that a process had open when it was killed
+    (`was_at_work`) has a log.
 
     To be called while no connection of this process is open on the store: to close a file ends every lock that the process
     has on it (POSIX), those of SQLite among them.
@@ -40,8 +41,9 @@ def check_files(path: Path, *, is_copy: bool = False) -> None:
     if not path.exists():
         _check_absent(path, log_bytes)
         return
-    if path.is_dir():
-        raise StoreError(f"{path}: cannot be used: it is a folder. Give another folder with --out.")
+    if not path.is_file():
+        what = "a folder" if path.is_dir() else "no ordinary file"
+        raise StoreError(f"{path}: cannot be used: it is {what}. Give another folder with --out.")
     with path.open("rb") as file:
         head = file.read(_HEAD)
     size = path.stat().st_size
@@ -53,6 +55,8 @@ def check_files(path: Path, *, is_copy: bool = False) -> None:
     pages = int.from_bytes(head[28:32], "big")
     if size < pages * page_size and not log_bytes:
         raise damaged(path, f"it was cut: {size:,} bytes are there of {pages * page_size:,}")
+    if was_at_work and not log.exists():
+        raise damaged(path, f"the process that worked on it was killed, and its log {log.name} is gone")
     _check_log(path, page_size, is_copy=is_copy)
 
 
@@ -77,13 +81,18 @@ def page_size_of(head: bytes) -> int:
 
 def _check_log(path: Path, page_size: int, *, is_copy: bool) -> None:
     log_path = log_of(path)
+    index = path.with_name(f"{FILE}-shm")
     if not log_path.is_file() or not log_path.stat().st_size:
+        if not is_copy and unsaved_frames(index):
+            raise damaged(
+                path, f"its log {log_path.name} is {'empty' if log_path.is_file() else 'gone'}, and held commits"
+            )
         return
     log = read_log(log_path, page_size)
     lost = log.lost_commits
     if not log.header_ok and log.frames:
         raise damaged(path, f"the head of its log {log_path.name} is broken, and {lost:,} commits stand in it")
-    noted = None if is_copy else noted_frames(path.with_name(f"{FILE}-shm"), salts_of(log_path))
+    noted = None if is_copy else noted_frames(index, salts_of(log_path))
     if lost or (noted is not None and noted > log.counted):
         raise damaged(path, f"its log {log_path.name} is broken, and SQLite would pass over commits in it")
 

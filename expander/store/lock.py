@@ -49,6 +49,8 @@ class RunLock:
 
     def say(self, store: tuple[int, int] | None) -> None:
         """Tell others who holds the lock, and which file it works on."""
+        if (self._folder / HOLDER).exists() and not (self._folder / HOLDER).is_file():
+            return
         with suppress(OSError):  # a courtesy: on a full disk the lock holds without it
             (self._folder / HOLDER).write_bytes(orjson.dumps({**_me(), "store": store}))
 
@@ -56,6 +58,11 @@ class RunLock:
         """Whether the folder was copied from one that a process was working in: then its files are of different moments."""
         before = self.left.get("store")
         return isinstance(before, list) and tuple(before) != store
+
+    def was_at_work(self, store: tuple[int, int] | None) -> bool:
+        """Whether whoever held the lock last had this very store open, and did not come to closing it."""
+        before = self.left.get("store")
+        return isinstance(before, list) and tuple(before) == store
 
     def release(self) -> None:
         if self._identity is not None and self.holds():
@@ -111,6 +118,8 @@ def _who(folder: Path) -> str:
 
 
 def _said(folder: Path) -> Mapping[str, object]:
+    if not (folder / HOLDER).is_file():
+        return {}
     try:
         said = orjson.loads((folder / HOLDER).read_bytes())
     except (OSError, ValueError):

@@ -8,6 +8,7 @@ Layout: sqlite.org/fileformat2.html, section 4.
 from __future__ import annotations
 
 import struct
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ _INDEX_HEADER = struct.Struct(
     "=IIIBBHII"
 )  # of the -shm file: version, -, changes, set up, big-endian, page size, frames, pages
 _INDEX_SALTS = slice(32, 40)
+_INDEX_SAVED = slice(96, 100)  # frames that are in the store itself by now
 _LEAST_PAGE, _MOST_PAGE = 512, 65536
 
 
@@ -83,12 +85,25 @@ def noted_frames(path: Path, salts: bytes) -> int | None:
     None where the index (the -shm file) is gone or is of another log. A killed process leaves it; a clean end removes it.
     """
     try:
-        content = path.read_bytes()[: 2 * 48]
+        with path.open("rb") as file:
+            content = file.read(2 * 48)
     except OSError:
         return None
     if len(content) < 2 * 48 or content[:48] != content[48:] or content[_INDEX_SALTS] != salts:
         return None
     return int(_INDEX_HEADER.unpack_from(content)[6])
+
+
+def unsaved_frames(path: Path) -> int:
+    """Frames that the log of this index (the -shm file) held and the store itself did not have yet; 0 where it does not say."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(_INDEX_SAVED.stop)
+    except OSError:
+        return 0
+    if len(content) < _INDEX_SAVED.stop or content[:48] != content[48:96]:
+        return 0
+    return max(0, int(_INDEX_HEADER.unpack_from(content)[6]) - int.from_bytes(content[_INDEX_SAVED], sys.byteorder))
 
 
 def salts_of(path: Path) -> bytes:

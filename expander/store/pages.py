@@ -39,13 +39,19 @@ class _Broken(Exception):  # noqa: N818 - a page or line that is none
     pass
 
 
+def _head(path: Path) -> bytes:
+    if not path.exists():
+        return b""
+    with path.open("rb") as file:
+        return file.read(100)
+
+
 def lines(path: Path) -> Iterator[Line]:
     """All that looks like a line, newest page images first; the same line may come more than once.
 
     The file may be gone as long as its log is there. Raises OSError where they cannot be read.
     """
-    main = path.read_bytes()[:100] if path.exists() else b""
-    size = page_size_of(main)
+    size = page_size_of(_head(path))
     log_path = log_of(path)
     log = read_log(log_path, size)
     with _Bytes(path) as store, _Bytes(log_path) as written:

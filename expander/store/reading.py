@@ -132,8 +132,11 @@ def _view(table: Table) -> str:
 
 
 def connected(path: Path, how: str) -> Connection:
-    """A connection that tells its errors; `how` are SQLite's options of a URI."""
-    connection = sqlite3.connect(f"file:{quote(str(path.absolute()))}?{how}", uri=True, factory=Connection)
+    """A connection that tells its errors; `how` are SQLite's options of a URI. Raises StoreError for a file without rights."""
+    try:
+        connection = sqlite3.connect(f"file:{quote(str(path.absolute()))}?{how}", uri=True, factory=Connection)
+    except sqlite3.Error as error:
+        raise unusable(path, error) from error
     assert isinstance(connection, Connection)
     connection.row_factory = sqlite3.Row
     connection.path = path

@@ -161,7 +161,8 @@ def _write(path: Path, draft: Path, what: str) -> Recovered:
         rows = connection.execute("SELECT count(*) FROM row").fetchone()[0]
         if not replies and not rows:
             raise StoreError(
-                f"{path}: nothing in it can be read. It was left as it is; a copy of the folder would help."
+                f"{path}: nothing in it can be read. It was left as it is; a copy of the folder would help. To begin anew, "
+                "give another folder with --out."
             )
         add_function(connection, "seal", seal, pure=True)
         connection.execute(_LEAVE_LOST_REPLY)

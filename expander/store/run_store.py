@@ -87,7 +87,11 @@ class Store:
         self._rows_kept = 0
         self._lock = RunLock(folder)
         self._identity: tuple[int, int] | None = None
+        self._log_identity: tuple[int, int] | None = None
         self._size = 0
+        self._missing_at = ""
+        self._missing_there = 0
+        """So many rows in a row stood at that place and are no rows of the run."""
         self._session: asyncio.Task[object] | None = None
         self._writing: asyncio.Task[None] | None = None
 
@@ -130,6 +134,8 @@ class Store:
             self._lock.release()
 
     def _close(self) -> None:
+        if self._identity is not None:
+            self._lock.say(None)  # from here on the log may go: SQLite removes it with the last connection
         for name in ("_writer", "_reader", "_seen"):
             if (connection := getattr(self, name, None)) is not None:
                 with suppress(sqlite3.Error):
@@ -141,7 +147,7 @@ class Store:
         """Open the run's store, or make one. What is not whole is refused before it is written to."""
         finish_swap(self._path)
         is_copy = self._lock.is_copy(identity(self._path))
-        check_files(self._path, is_copy=is_copy)
+        check_files(self._path, is_copy=is_copy, was_at_work=self._lock.was_at_work(identity(self._path)))
         if not self._path.exists():
             create(self._path)
         log = log_of(self._path)
@@ -167,6 +173,7 @@ class Store:
             self._close()
             raise
         self._identity = identity(self._path)
+        self._log_identity = identity(log)
         self._size = self._path.stat().st_size
         self._lock.say(self._identity)
 
@@ -182,6 +189,8 @@ class Store:
             what = "another file was put in the store's place while the run was going on"
         elif found.st_size < self._size:
             what = "the store was cut while the run was going on"
+        elif self._log_identity is not None and identity(log_of(self._path)) != self._log_identity:
+            what = f"the store's log {log_of(self._path).name} was removed or replaced while the run was going on"
         elif not self._lock.holds():
             what = (
                 "its lock file was removed or replaced while the run was going on, so another process could begin on it"
@@ -256,8 +265,13 @@ class Store:
             group.meta["settled"] = str(next(iter(self._unsettled), reply_id + 1) - 1)
 
     def keep_missing(self, place: Place, kind: str, reason: str) -> None:
-        """Store why a row of the input is no row of the run."""
-        self._open_group().missing.append(sealed(str(place), kind, reason))
+        """Store why a row of the input is no row of the run. Several on one line, one after the other, are numbered."""
+        name = str(place)
+        self._missing_there = self._missing_there + 1 if name == self._missing_at else 1
+        self._missing_at = name
+        if self._missing_there > 1:
+            name = f"{name} ({self._missing_there})"
+        self._open_group().missing.append(sealed(name, kind, reason))
 
     def count(self, key: str, by: int = 1) -> None:
         """Add to a figure that is kept over all sessions of the run."""
@@ -269,7 +283,9 @@ class Store:
         To be called before anything is queued.
         """
         try:
-            self._writer.execute("DELETE FROM missing WHERE rtrim(place, '0123456789') = ?", (f"{file}:",))
+            # FILE:LINE, or FILE:LINE (NUMBER)
+            line = "rtrim(rtrim(rtrim(place, ')'), '0123456789'), ' (')"
+            self._writer.execute(f"DELETE FROM missing WHERE rtrim({line}, '0123456789') = ?", (f"{file}:",))  # noqa: S608 - own words
         except sqlite3.Error as error:
             raise unusable(self._path, error) from error
 
@@ -412,6 +428,11 @@ class Store:
     def meta(self, key: str) -> str | None:
         found = self._reader.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return str(found[0]) if found else None
+
+    def tallied(self, key: str) -> int:
+        """What `count` had added up under this key when the run was opened, or since."""
+        found = self._reader.execute("SELECT value FROM tally WHERE key = ?", (key,)).fetchone()
+        return int(found[0]) if found else 0
 
     def tokens(self) -> tuple[int, int]:
         """Prompt and completion tokens of every stored reply, as the endpoint counted them.

@@ -1,0 +1,92 @@
+"""The log of a store that a process was killed with: what stands in it is not in the store yet, and it may be gone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.expander.running import command, environment, query, rogue, run, write_posts
+
+REPLIES = 25
+
+
+def _lose_log(out: Path) -> None:
+    (out / "store.sqlite-wal").unlink()
+
+
+def _lose_both(out: Path) -> None:
+    _lose_log(out)
+    (out / "store.sqlite-shm").unlink()
+
+
+def _empty_log(out: Path) -> None:
+    os.truncate(out / "store.sqlite-wal", 0)
+
+
+@pytest.mark.parametrize("lose", [_lose_log, _lose_both, _empty_log], ids=["log", "log and index", "its content"])
+def test_a_lost_log_is_paid_for_anew_without_a_word(tmp_path: Path, lose: Callable[[Path], None]) -> None:
+    posts, out = write_posts(tmp_path / "posts.jsonl", 60), tmp_path / "run"
+    with rogue("slow", tmp_path) as server:
+        options = ("--base-url", server.url, "--model", "m", "--concurrency", 4, "--out", out)
+        with _at_work(posts, options, tmp_path, lambda: len(server.lines()) >= REPLIES) as process:
+            process.kill()
+            process.communicate(timeout=20)
+        lose(out)
+        time.sleep(0.5)  # the server answers what it was asked before the kill
+        asked = len(server.lines())
+        done = run("expand", posts, *options, cwd=tmp_path)
+        assert done.returncode == 2, done.stdout
+        assert "store.sqlite-wal" in done.stderr
+        assert f"recover {out}" in done.stderr
+        assert len(server.lines()) == asked
+        recovered = run("recover", out, cwd=tmp_path)
+        if lose is not _lose_both:  # with so few replies, all of them stood in the log
+            assert recovered.returncode == 2
+            assert "nothing in it can be read" in recovered.stderr
+            return
+        assert recovered.returncode == 0, recovered.stderr
+        done = run("expand", posts, *options, cwd=tmp_path)  # what is lost is paid for again, and its owner knows
+        assert done.returncode == 0, done.stderr
+    assert query(out, "SELECT count(*) FROM row") == [(60,)]
+
+
+def test_a_killed_run_with_its_log_is_refused(tmp_path: Path) -> None:
+    posts, out = write_posts(tmp_path / "posts.jsonl", 60), tmp_path / "run"
+    with rogue("slow", tmp_path) as server:
+        options = ("--base-url", server.url, "--model", "m", "--concurrency", 4, "--out", out)
+        with _at_work(posts, options, tmp_path, lambda: len(server.lines()) >= REPLIES) as process:
+            process.kill()
+            process.communicate(timeout=20)
+        done = run("expand", posts, *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert query(out, "SELECT count(*) FROM row") == [(60,)]
+
+
+def test_a_log_that_is_removed_under_a_run_is_not_missed(tmp_path: Path) -> None:
+    posts, out = write_posts(tmp_path / "posts.jsonl", 4000), tmp_path / "run"
+    with rogue("slow", tmp_path) as server:
+        options = ("--base-url", server.url, "--model", "m", "--concurrency", 4, "--out", out)
+        with _at_work(posts, options, tmp_path, lambda: len(server.lines()) >= REPLIES) as process:
+            _lose_log(out)
+            said = process.communicate(timeout=20)[1]
+        assert process.returncode == 2, said
+        assert "store.sqlite-wal was removed" in said
+
+
+def _at_work(posts: Path, options: tuple[object, ...], cwd: Path, enough: Callable[[], bool]) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        command("expand", posts, *options),
+        cwd=cwd,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not enough() and process.poll() is None:
+        time.sleep(0.01)
+    return process
