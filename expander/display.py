@@ -148,5 +148,7 @@ def summary(folder: Path, funnel: Funnel, work: WorkSettings) -> RenderableType:
     table.add_row(
         f"{sum(tokens):,}", f"tokens ({tokens[0]:,} in prompts, {tokens[1]:,} in replies); {cost(work, tokens)}"
     )
+    if funnel.uncounted:
+        table.add_row("", f"  and those of {funnel.uncounted:,} replies that the endpoint did not count")
     files = Text.assemble("Dialogues: ", (str(folder / DIALOGUES), "bold"), f"\nThe rest:  {folder / REJECTED}")
     return Group(table, files)

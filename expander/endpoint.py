@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+import json
+import re
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
 from expander.errors import Action, EndpointError
 
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
+_LONGEST_NUMBER = 18  # digits; nothing that is read here has as many
 _MOST_TOKENS = 2**31  # no reply has as many; the store takes 64 bits with a sign
 
 
@@ -53,10 +57,7 @@ def read_reply(body: bytes) -> ReplyContent:
     Raises EndpointError (to be retried) where it is no chat completion: cut off, HTML, wrong encoding, no choices.
     A choice with nothing in it is a reply: it was paid for, is stored, and the rules reject it.
     """
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise _broken("no JSON, or cut off") from error
+    document = _parsed(body)
     choices = document.get("choices") if isinstance(document, dict) else None
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         raise _broken("no choices in it")
@@ -70,12 +71,35 @@ def read_reply(body: bytes) -> ReplyContent:
     if not isinstance(usage, dict):
         usage = {}
     return ReplyContent(
-        text=text if isinstance(text, str) else None,
+        text=_word(text),
         finish_reason=_word(choice.get("finish_reason")),
         model=_word(document.get("model")),
         prompt_tokens=_count(usage.get("prompt_tokens")),
         completion_tokens=_count(usage.get("completion_tokens")),
     )
+
+
+def _parsed(body: bytes) -> Any:  # noqa: ANN401 - JSON
+    """Also what is nearly JSON: NaN, half a surrogate pair, a byte-order mark. It was paid for like any other."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return json.loads(body.decode("utf-8-sig"), parse_int=_whole_number, object_hook=_writable)
+    except (ValueError, RecursionError) as error:
+        raise _broken("no JSON, or cut off") from error
+
+
+def _writable(document: dict[str, Any]) -> dict[str, Any]:
+    """Half a surrogate pair, which nothing can write, becomes U+FFFD, which the rules look for."""
+    return {
+        name: _HALF_PAIR.sub("\ufffd", value) if isinstance(value, str) else value for name, value in document.items()
+    }
+
+
+def _whole_number(digits: str) -> int | None:
+    return int(digits) if len(digits) <= _LONGEST_NUMBER else None
 
 
 def _broken(what: str) -> EndpointError:

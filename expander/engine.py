@@ -22,6 +22,7 @@ from expander.rows import Maker, Row
 from expander.settings import WorkSettings
 from expander.slots import Slots
 from expander.store import NewReply, Outcome, RowRecord, Store, StoredReply
+from expander.tokens import ESTIMATED, UNCOUNTED, estimate_tokens
 from filters.rules import OPTIONAL
 
 # Rows that may wait for a retry at once, per slot: at 20 % of rows refused twice for 2 s, and answers after 50 ms,
@@ -74,6 +75,7 @@ class Engine:
         self._work = work
         self._request_seed = request_seed
         self._spent_before = spent
+        self._estimated = store.tallied(ESTIMATED[0]), store.tallied(ESTIMATED[1])
         self.source_error: ExpanderError | None = None
         """What ended the input before its end, once the rows before it are done."""
         self._pending = Pending(store, maker, self.progress)
@@ -225,36 +227,55 @@ class Engine:
                 body=reply.body,
             )
         )
-        self._count_tokens(reply.content)
+        self._count_tokens(row.prompt, reply.content)
         return StoredReply(reply_id, row.id, generation, reply.body)
 
-    def _count_tokens(self, reply: ReplyContent) -> None:
+    def _count_tokens(self, prompt: str, reply: ReplyContent) -> None:
         progress = self.progress
+        progress.prompt_tokens += reply.prompt_tokens or 0
+        progress.completion_tokens += reply.completion_tokens or 0
+        if reply.completion_tokens is not None:
+            self._asker.learn(reply.completion_tokens)
         if reply.prompt_tokens is None or reply.completion_tokens is None:
             progress.tokens_unknown += 1
-            return
-        progress.prompt_tokens += reply.prompt_tokens
-        progress.completion_tokens += reply.completion_tokens
-        self._asker.learn(reply.completion_tokens)
-        prompt, completion = self.tokens_spent
+            self._estimate(prompt, reply)
+        self._stop_if_spent()
+        self._company.on_tokens()
+
+    def _estimate(self, prompt: str, reply: ReplyContent) -> None:
+        """What the endpoint did not count counts by estimate, for a budget must hold all the same."""
+        missed = (
+            estimate_tokens(prompt) if reply.prompt_tokens is None else 0,
+            estimate_tokens(reply.text or "") if reply.completion_tokens is None else 0,
+        )
+        self._estimated = self._estimated[0] + missed[0], self._estimated[1] + missed[1]
+        for key, count in zip(ESTIMATED, missed, strict=True):
+            self._store.count(key, count)
+        self._store.count(UNCOUNTED)
+
+    def _stop_if_spent(self) -> None:
+        prompt, completion = self.tokens_charged
+        about = "about " if any(self._estimated) else ""
         work = self._work
         if work.max_total_tokens is not None and prompt + completion >= work.max_total_tokens:
-            self.drain(
-                StopReason(
-                    Stop.BUDGET,
-                    f"{prompt + completion:,} tokens used; --max-total-tokens is {work.max_total_tokens:,}.",
-                )
-            )
+            used = f"{about}{prompt + completion:,} tokens used; --max-total-tokens is {work.max_total_tokens:,}."
+            self.drain(StopReason(Stop.BUDGET, used))
         cost = work.cost(prompt, completion)
         if work.max_cost is not None and cost is not None and cost >= work.max_cost:
-            self.drain(StopReason(Stop.BUDGET, f"{cost:.4f} {work.currency} spent; --max-cost is {work.max_cost:g}."))
-        self._company.on_tokens()
+            spent = f"{about}{cost:.4f} {work.currency} spent; --max-cost is {work.max_cost:g}."
+            self.drain(StopReason(Stop.BUDGET, spent))
 
     @property
     def tokens_spent(self) -> tuple[int, int]:
-        """Prompt and completion tokens of the whole run, earlier sessions included."""
+        """Prompt and completion tokens of the whole run, earlier sessions included, as the endpoint counted them."""
         before_prompt, before_completion = self._spent_before
         return before_prompt + self.progress.prompt_tokens, before_completion + self.progress.completion_tokens
+
+    @property
+    def tokens_charged(self) -> tuple[int, int]:
+        """`tokens_spent`, and by estimate what the endpoint did not count: what budgets are held against."""
+        prompt, completion = self.tokens_spent
+        return prompt + self._estimated[0], completion + self._estimated[1]
 
     # Outcomes
 

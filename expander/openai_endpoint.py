@@ -11,14 +11,15 @@ import asyncio
 import os
 import time
 from collections.abc import Mapping
-from http import HTTPStatus
+from functools import partial
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, cast
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import orjson
+from aiohttp.client_proto import ResponseHandler
 
 from expander.echoes import Echoes, of_headers
 from expander.endpoint import Reply, Request, read_reply
@@ -30,6 +31,7 @@ _NO_KEY = "EMPTY"  # what vLLM's own clients send to a server that asks for no k
 _PROMPT = "\x00prompt\x00"
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})  # a proxy elsewhere would look for them on its own machine
 _LARGE = 4 * 2**20  # bytes; longer bodies are read one at a time, so that memory is not the limit for each in flight
+_ANSWERED = frozenset({200, 201, 202, 203})  # the statuses whose body may be a completion
 _BODY_LIMIT = 16 * 2**20  # bytes; no dialogue is near it, and a body without end must not fill the memory
 
 
@@ -112,6 +114,22 @@ def _key(variable: str) -> str:
     return key
 
 
+class _Protocol(ResponseHandler):
+    """A connection that is not used again once something came over it that nobody had asked for.
+
+    The package keeps those bytes and takes them for the answer to the next request, so that a row would get another's reply.
+    """
+
+    def is_connected(self) -> bool:
+        return super().is_connected() and not self.should_close
+
+
+class _Connector(aiohttp.TCPConnector):
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - the package's own
+        super().__init__(**options)
+        self._factory = cast("partial[ResponseHandler]", partial(_Protocol, loop=asyncio.get_running_loop()))
+
+
 class OpenAIEndpoint:
     """Sends chat completions. Use as an async context manager; safe for as many tasks as `connections`."""
 
@@ -124,7 +142,7 @@ class OpenAIEndpoint:
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._connections, ttl_dns_cache=60),
+            connector=_Connector(limit=self._connections, ttl_dns_cache=60),
             timeout=aiohttp.ClientTimeout(total=None),  # each attempt has its own deadline, trickling bodies included
             headers=self._composed.headers,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -158,7 +176,7 @@ class OpenAIEndpoint:
             raise EndpointError("bad-url", Action.STOP_RUN, "the URL is not valid", hint="Check --base-url.") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise EndpointError("connection", Action.RETRY, _plain(error)) from error
-        if status != HTTPStatus.OK:
+        if status not in _ANSWERED:
             raise failure_of_status(status, headers, body, now=time.time())
         return Reply(body, time.monotonic() - started, read_reply(body))
 

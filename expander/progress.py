@@ -44,7 +44,7 @@ class Progress:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     tokens_unknown: int = 0
-    """Replies whose tokens the endpoint did not count."""
+    """Replies whose tokens the endpoint did not count, or not all of them."""
     in_flight: int = 0
     input_ended: bool = False
     total_rows: int | None = None

@@ -71,6 +71,8 @@ class Funnel(NamedTuple):
     prompt_tokens: int
     completion_tokens: int
     replies: int
+    uncounted: int
+    """Replies whose tokens the endpoint did not count, or not all of them."""
 
 
 def results(
@@ -121,8 +123,8 @@ def write_results(folder: Path, judge: Judge, provenance: Mapping[str, object]) 
                 raise damaged(folder / FILE, f"{written:,} rows can be read in it, and it names {named:,}")
     except OSError as error:
         raise StoreError(
-            f"{folder}: the results could not be written: {error.strerror}. The store is whole; "
-            "make room and give the same command again."
+            f"{error.filename or folder}: the results could not be written: {error.strerror}. The store is whole: mend that, or "
+            "make room where the disk is full, and give the same command again."
         ) from error
     finally:
         connection.close()
@@ -157,8 +159,11 @@ def funnel(connection: sqlite3.Connection) -> Funnel:
             (rejected if outcome == Outcome.REJECTED else failed)[rule] = count
     missing = dict(connection.execute("SELECT kind, count(*) FROM missing GROUP BY kind").fetchall())
     tally = dict(connection.execute("SELECT key, value FROM tally").fetchall())
-    sums = connection.execute("SELECT total(prompt_tokens), total(completion_tokens), count(*) FROM reply").fetchone()
-    return Funnel(kept, rejected, failed, missing, tally, int(sums[0]), int(sums[1]), sums[2])
+    sums = connection.execute(
+        "SELECT total(prompt_tokens), total(completion_tokens), count(*), count(*) - count(prompt_tokens + completion_tokens)"
+        " FROM reply"
+    ).fetchone()
+    return Funnel(kept, rejected, failed, missing, tally, int(sums[0]), int(sums[1]), sums[2], sums[3])
 
 
 def _in_order(

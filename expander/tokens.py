@@ -14,3 +14,9 @@ def estimate_tokens(text: str) -> int:
     """One token a Chinese character, one per four other characters."""
     chinese = sum(map(len, _CJK.findall(text)))
     return chinese + (len(text) - chinese + 3) // 4
+
+
+ESTIMATED = ("estimated:prompt", "estimated:completion")
+"""Keys of a store's tally: tokens that the endpoint did not count, by estimate."""
+UNCOUNTED = "uncounted"
+"""The tally's key of the replies that those tokens belong to."""

@@ -23,11 +23,11 @@ class Budget:
         """Something was spent: stop where it was too much."""
         work = self._work
         if work.max_total_tokens is not None:
-            tokens = sum(sum(engine.tokens_spent) for engine, _ in self._arms)
+            tokens = sum(sum(engine.tokens_charged) for engine, _ in self._arms)
             if tokens >= work.max_total_tokens:
                 self._stop(f"{tokens:,} tokens used; --max-total-tokens is {work.max_total_tokens:,}.")
         if work.max_cost is not None:
-            costs = [own.cost(*engine.tokens_spent) for engine, own in self._arms]
+            costs = [own.cost(*engine.tokens_charged) for engine, own in self._arms]
             if (cost := sum(each or 0.0 for each in costs)) >= work.max_cost:
                 self._stop(f"{cost:.4f} {work.currency} spent; --max-cost is {work.max_cost:g}.")
 
