@@ -357,6 +357,7 @@ def main(arguments: list[str] | None = None) -> None:
     silence_libraries()
     answer_sigterm()
     try:
+        _check_text(arguments)
         code = int(app.meta(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0)
     except BrokenPipeError:
         # Whoever read our output has enough; Python would complain once more when it flushes at exit.
@@ -367,6 +368,11 @@ def main(arguments: list[str] | None = None) -> None:
         _complain(str(error), arguments)
     except KeyboardInterrupt:
         code = 130
+    except PermissionError as error:
+        if error.filename is None:
+            raise
+        code = _USAGE
+        _complain(f"{os.fsdecode(error.filename)}: {error.strerror}. Change its rights, or name another.", arguments)
     except Exception as error:  # noqa: BLE001 - the last resort: a bug ends in one line and an exit code
         if _is_template_error(error):
             code = _USAGE
@@ -382,6 +388,13 @@ def main(arguments: list[str] | None = None) -> None:
         advice = "Once that is put right, to go on" if code == _USAGE else "To go on"
         print(f"{advice}: {continuation(arguments)}", file=sys.stderr)  # noqa: T201
     sys.exit(code)
+
+
+def _check_text(arguments: list[str]) -> None:
+    """Raises UsageError for what is no UTF-8: it can be written neither into a store nor into a request."""
+    for number, argument in enumerate(arguments, 1):
+        if not argument.isascii() and any("\ud800" <= sign <= "\udfff" for sign in argument):
+            raise UsageError(f"Argument {number} is not UTF-8. Rename the file, or write the text anew.")
 
 
 def answer_sigterm() -> None:

@@ -12,7 +12,10 @@ import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import unquote
 
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+"""What an environment variable is called; no key is."""
+HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+"""RFC 9110, 5.6.2."""
 _SECRET_WORDS = frozenset({"key", "apikey", "token", "secret", "password", "authorization", "bearer"})
 _FREE_TEXT = frozenset({"--vllm-arg", "--extra-body"})
 """Options whose values may name secrets of their own."""
@@ -64,10 +67,14 @@ def _spans(option: str, argument: str, start: int) -> Iterator[tuple[int, int]]:
     value = argument[start:]
     if option == "--header":
         name, equals, secret = value.partition("=")
-        if not secret.startswith("env:"):
+        if not HEADER_NAME.fullmatch(name):
+            yield start, len(argument)  # `Name: value` with an = in the value, or a key alone
+        elif not (secret.startswith("env:") and VARIABLE.fullmatch(secret.removeprefix("env:"))):
             yield (start + len(name) + len(equals) if equals else start), len(argument)
+    elif option == "--extra-body" and not value.lstrip().startswith("{"):
+        yield start, len(argument)
     elif option.endswith("-env"):
-        if not _VARIABLE.fullmatch(value):
+        if not VARIABLE.fullmatch(value):
             yield start, len(argument)
     elif _speaks_of_secrets(option) or (option in _FREE_TEXT and _speaks_of_secrets(value)):
         yield start, len(argument)

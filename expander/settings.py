@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -16,13 +17,21 @@ import orjson
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
+from expander.command_secrets import HEADER_NAME, VARIABLE
 from expander.errors import UsageError
 
 if TYPE_CHECKING:
     from filters.rules import RuleSet
 
-_POSITIVE = Parameter(validator=Number(gt=0))
-_COUNT = Parameter(validator=Number(gte=0))
+_POSITIVE = Parameter(validator=Number(gt=0, lte=1e12))  # no infinity; no number of anything here is larger
+_COUNT = Parameter(validator=Number(gte=0, lte=1e12))
+_TOKENS = Parameter(validator=Number(gt=0, lt=2**31))  # what servers keep in 32 bits
+_SECONDS = Parameter(validator=Number(gte=0.001, lte=1e9))
+_A_MINUTE = Parameter(validator=Number(gte=0.001, lte=1e9))
+_IN_FLIGHT = Parameter(
+    validator=Number(gt=0, lte=10_000)
+)  # two workers each, and a socket: a process may seldom have more
+_SAMPLES = Parameter(validator=Number(gt=0, lte=10_000))  # of one post; their ids are made together
 _SEED = Parameter(validator=Number(gte=-(2**63), lt=2**63))  # what JSON readers agree on
 _SHARE = Parameter(validator=Number(gt=0, lte=1))
 _MANY = Parameter(negative="", show_default=False)
@@ -84,11 +93,11 @@ class EndpointSettings:
     """An extra request header, `Name=value`, or `Name=env:VARIABLE` for a secret one."""
     extra_body: str | None = None
     """A JSON object merged into every request's body, for parameters of one provider."""
-    attempt_timeout: Annotated[float, _POSITIVE] = 180.0
+    attempt_timeout: Annotated[float, _SECONDS] = 180.0
     """Seconds one request may take from sending to the last byte."""
 
     def __post_init__(self) -> None:
-        if self.api_key_env and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", self.api_key_env):
+        if self.api_key_env and not VARIABLE.fullmatch(self.api_key_env):
             raise UsageError("--api-key-env: give the name of an environment variable, never the key itself.")
         for url in self.base_url:
             self._check(url)
@@ -105,7 +114,7 @@ class EndpointSettings:
             whole = None
         if not whole:
             raise UsageError("--base-url: give a whole URL, such as https://api.openai.com/v1.")
-        if parts.username or parts.password:
+        if parts.username or parts.password or "@" in url:  # a key may hold a slash, and then ends the host's part
             raise UsageError(
                 "--base-url holds credentials. URLs end up in logs and process lists: "
                 f"put the key into ${self.api_key_env}, or a header into --header Name=env:VARIABLE."
@@ -122,13 +131,18 @@ class EndpointSettings:
 
     def headers(self) -> dict[str, str]:
         """Extra headers with their secrets looked up. Never store or print what this returns."""
-        pairs = (_pair(entry, "=", "--header", "X-Team=research") for entry in self.header)
-        return {name: _secret(name, value) for name, value in pairs}
+        return {name: _secret(name, value) for name, value in self._headers()}
 
     def secret_headers(self) -> tuple[str, ...]:
         """Names of the headers whose values come out of a variable."""
-        pairs = (_pair(entry, "=", "--header", "X-Team=research") for entry in self.header)
-        return tuple(name for name, value in pairs if value.startswith("env:"))
+        return tuple(name for name, value in self._headers() if value.startswith("env:"))
+
+    def _headers(self) -> Iterator[tuple[str, str]]:
+        for entry in self.header:
+            name, value = _pair(entry, "=", "--header", "X-Team=research")
+            if not HEADER_NAME.fullmatch(name):  # `Name: value`, say, with an = in the value
+                raise UsageError("--header: cannot read this entry; give it as --header X-Team=research.")
+            yield name, value
 
     def body(self) -> dict[str, Any]:
         if self.extra_body is None:
@@ -179,13 +193,13 @@ class SamplingSettings:
     """1.0 in SMILE 4.1."""
     top_p: Annotated[float, _SHARE] = 1.0
     """1.0 in SMILE 4.1."""
-    max_tokens: Annotated[int | None, _POSITIVE] = None
+    max_tokens: Annotated[int | None, _TOKENS] = None
     """Most tokens a reply may have; the endpoint's own limit when unset."""
     stop: Annotated[tuple[str, ...], _MANY] = ()
     """A string at which the reply ends; may be given several times."""
     request_seed: Annotated[int | None, _SEED] = None
     """Sent to the endpoint, mixed with the row's identity so that equal prompts still differ."""
-    samples: Annotated[int, _POSITIVE] = 1
+    samples: Annotated[int, _SAMPLES] = 1
     """Dialogues to make from each post."""
 
 
@@ -194,16 +208,16 @@ class SamplingSettings:
 class WorkSettings:
     """How hard the endpoint is worked, and when to stop."""
 
-    concurrency: Annotated[int | None, _POSITIVE] = None
+    concurrency: Annotated[int | None, _IN_FLIGHT] = None
     """Most requests in flight; also the most that a crash can make the next run send again [default: 32; with --vllm found
     from what the server says, 1024 at most]."""
-    rpm: Annotated[float | None, _POSITIVE] = None
+    rpm: Annotated[float | None, _A_MINUTE] = None
     """The endpoint's quota of requests a minute; 95 % of it is used."""
-    tpm: Annotated[float | None, _POSITIVE] = None
+    tpm: Annotated[float | None, _A_MINUTE] = None
     """The endpoint's quota of tokens a minute; 95 % of it is used."""
     max_attempts: Annotated[int, _POSITIVE] = 6
     """Most failed attempts for one reply; being told to slow down does not count."""
-    max_wait: Annotated[float, _POSITIVE] = 900.0
+    max_wait: Annotated[float, _SECONDS] = 900.0
     """Most seconds one row may spend on attempts and the waits between them."""
     max_regenerations: Annotated[int, _COUNT] = 0
     """How often a reply that fails the rules is asked for anew (SMILE 4.1: until it passes; SMILECHAT: never)."""
@@ -326,7 +340,8 @@ def _secret(name: str, value: str) -> str:
         return value
     variable = value.removeprefix("env:")
     if variable not in os.environ:
-        raise UsageError(f"--header {name}: the environment variable {variable} is not set.")
+        named = f"variable {variable}" if VARIABLE.fullmatch(variable) else "variable that env: names"
+        raise UsageError(f"--header {name}: the environment {named} is not set. A key itself has no place there.")
     return os.environ[variable].strip()
 
 

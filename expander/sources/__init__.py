@@ -44,6 +44,10 @@ def read_posts(path: Path, *, columns: Mapping[str, str] = {}) -> Iterator[Post 
         raise SourceError(f"{path} is a folder. Name the files in it.")
     if not path.exists():
         raise SourceError(f"{path} does not exist. Check the name and the folder you start from.")
+    if not path.is_file():
+        raise SourceError(
+            f"{path} is no ordinary file, and posts are read more than once. Write them into a file first."
+        )
     return _read(path, reader, names)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from expander.cli import main
 from expander.errors import UsageError
 from expander.settings import EndpointSettings, InputSettings, WorkSettings, run_folder
 from expander.tokens import estimate_tokens
+from tests.expander.corpus_runs import EXAMPLES
+from tests.expander.running import command, environment, run
 
 URL = "http://127.0.0.1:8000/v1"
 
@@ -82,7 +87,7 @@ def test_a_broken_header_is_accepted(entry: str) -> None:
         endpoint(header=(entry,)).headers()
 
 
-@pytest.mark.parametrize("entry", ["sk-Ab12Cd34", "sk-Ab12Cd34="])
+@pytest.mark.parametrize("entry", ["sk-Ab12Cd34", "sk-Ab12Cd34=", "Authorization: Bearer sk-Ab12Cd34=="])
 def test_a_secret_given_as_a_broken_header_is_told(entry: str) -> None:
     with pytest.raises(UsageError) as caught:
         endpoint(header=(entry,)).headers()
@@ -230,3 +235,56 @@ def test_two_models_share_a_folder() -> None:
 )
 def test_an_estimate_is_off(text: str, tokens: int) -> None:
     assert estimate_tokens(text) == tokens
+
+
+def test_a_key_in_place_of_a_variables_name_is_told() -> None:
+    with pytest.raises(UsageError) as refused:
+        EndpointSettings(header=("X-Key=env:sk-Ab12/Cd34",)).headers()
+    assert "Ab12" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--rpm", "inf"),
+        ("--rpm", "1e-300"),
+        ("--attempt-timeout", "1e-9"),
+        ("--max-tokens", str(2**70)),
+        ("--concurrency", "9" * 20),
+        ("--samples", str(2**70)),
+        ("--price-in", "inf"),
+        ("--max-cost", "nan"),
+    ],
+    ids=" ".join,
+)
+def test_a_number_without_sense_ends_otherwise_than_in_a_line(
+    option: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(["expand", str(EXAMPLES), "--out", "run", *option])
+    assert ended.value.code == 2
+    assert option[0] in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_argument_that_is_no_text_ends_in_a_bug(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*command("expand", EXAMPLES, "--out", tmp_path / "run", "--stop"), b"\xff"],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert b"Argument 6 is not UTF-8" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_pipe_is_waited_for_without_end(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "posts.jsonl")
+    done = run("expand", "posts.jsonl", "--out", tmp_path / "run", cwd=tmp_path, timeout=30)
+    assert done.returncode == 2
+    assert "posts.jsonl is no ordinary file" in done.stderr
+    assert not (tmp_path / "run").exists()
