@@ -9,8 +9,20 @@ from typing import Annotated, Literal
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
-# `_COUNT` for the command line: it reads the types of inherited fields by the names of this module.
-from expander.settings import _COUNT, _MANY, _POSITIVE, _SEED, _SHARE, SamplingSettings, WorkSettings  # noqa: F401
+# Some for the command line alone: it reads the types of inherited fields by the names of this module.
+from expander.settings import (  # noqa: F401
+    _A_MINUTE,
+    _COUNT,
+    _IN_FLIGHT,
+    _MANY,
+    _POSITIVE,
+    _SECONDS,
+    _SEED,
+    _SHARE,
+    _TOKENS,
+    SamplingSettings,
+    WorkSettings,
+)
 
 TaskName = Literal["topics", "strategy", "emotion", "judge"]
 
@@ -46,7 +58,7 @@ class AnnotationSampling:
     """0.7 in SMILE, Appendix D."""
     top_p: Annotated[float, _SHARE] = 0.8
     """0.8 in SMILE, Appendix D."""
-    max_tokens: Annotated[int | None, _POSITIVE] = None
+    max_tokens: Annotated[int | None, _TOKENS] = None
     """Most tokens an answer may have; the endpoint's own limit when unset."""
     stop: Annotated[tuple[str, ...], _MANY] = ()
     """A string at which the answer ends; may be given several times."""
