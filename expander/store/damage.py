@@ -56,7 +56,11 @@ def check_files(path: Path, *, is_copy: bool = False, was_at_work: bool = False)
     if size < pages * page_size and not log_bytes:
         raise damaged(path, f"it was cut: {size:,} bytes are there of {pages * page_size:,}")
     if was_at_work and not log.exists():
-        raise damaged(path, f"the process that worked on it was killed, and its log {log.name} is gone")
+        raise damaged(
+            path,
+            f"the process that worked on it was killed, and its log {log.name}, where the last commits stand, is gone (unless "
+            "another program opened the store since and wrote them back)",
+        )
     _check_log(path, page_size, is_copy=is_copy)
 
 
