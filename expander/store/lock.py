@@ -49,10 +49,11 @@ class RunLock:
 
     def say(self, store: tuple[int, int] | None) -> None:
         """Tell others who holds the lock, and which file it works on."""
-        if (self._folder / HOLDER).exists() and not (self._folder / HOLDER).is_file():
+        holder = self._folder / HOLDER
+        if not self.holds() or (holder.exists() and not holder.is_file()):  # another's, or a pipe that would be waited for
             return
         with suppress(OSError):  # a courtesy: on a full disk the lock holds without it
-            (self._folder / HOLDER).write_bytes(orjson.dumps({**_me(), "store": store}))
+            holder.write_bytes(orjson.dumps({**_me(), "store": store}))
 
     def is_copy(self, store: tuple[int, int] | None) -> bool:
         """Whether the folder was copied from one that a process was working in: then its files are of different moments."""
