@@ -26,12 +26,11 @@ RESULTS = ("dialogues.jsonl", "annotations.jsonl")
 """Files that only a run with a store writes."""
 
 
-def check_files(path: Path, *, is_copy: bool = False, was_at_work: bool = False) -> None:
+def check_files(path: Path, *, is_copy: bool = False) -> None:
     """Hold the store's files against each other, without SQLite, which would mend or forget without a word.
 
     Raises StoreError. A store that is not there is fine as long as nothing speaks of one that was. The index of a log that
-    was copied at another moment than the log says nothing of it. A store that a process had open when it was killed
-    (`was_at_work`) has a log.
+    was copied at another moment than the log says nothing of it.
 
     To be called while no connection of this process is open on the store: to close a file ends every lock that the process
     has on it (POSIX), those of SQLite among them.
@@ -55,12 +54,6 @@ def check_files(path: Path, *, is_copy: bool = False, was_at_work: bool = False)
     pages = int.from_bytes(head[28:32], "big")
     if size < pages * page_size and not log_bytes:
         raise damaged(path, f"it was cut: {size:,} bytes are there of {pages * page_size:,}")
-    if was_at_work and not log.exists():
-        raise damaged(
-            path,
-            f"the process that worked on it was killed, and its log {log.name}, where the last commits stand, is gone (unless "
-            "another program opened the store since and wrote them back)",
-        )
     _check_log(path, page_size, is_copy=is_copy)
 
 

@@ -50,7 +50,9 @@ class RunLock:
     def say(self, store: tuple[int, int] | None) -> None:
         """Tell others who holds the lock, and which file it works on."""
         holder = self._folder / HOLDER
-        if not self.holds() or (holder.exists() and not holder.is_file()):  # another's, or a pipe that would be waited for
+        if not self.holds() or (
+            holder.exists() and not holder.is_file()
+        ):  # another's, or a pipe that would be waited for
             return
         with suppress(OSError):  # a courtesy: on a full disk the lock holds without it
             holder.write_bytes(orjson.dumps({**_me(), "store": store}))
@@ -59,11 +61,6 @@ class RunLock:
         """Whether the folder was copied from one that a process was working in: then its files are of different moments."""
         before = self.left.get("store")
         return isinstance(before, list) and tuple(before) != store
-
-    def was_at_work(self, store: tuple[int, int] | None) -> bool:
-        """Whether whoever held the lock last had this very store open, and did not come to closing it."""
-        before = self.left.get("store")
-        return isinstance(before, list) and tuple(before) == store
 
     def release(self) -> None:
         if self._identity is not None and self.holds():

@@ -134,8 +134,6 @@ class Store:
             self._lock.release()
 
     def _close(self) -> None:
-        if self._identity is not None:
-            self._lock.say(None)  # from here on the log may go: SQLite removes it with the last connection
         for name in ("_writer", "_reader", "_seen"):
             if (connection := getattr(self, name, None)) is not None:
                 with suppress(sqlite3.Error):
@@ -147,7 +145,7 @@ class Store:
         """Open the run's store, or make one. What is not whole is refused before it is written to."""
         finish_swap(self._path)
         is_copy = self._lock.is_copy(identity(self._path))
-        check_files(self._path, is_copy=is_copy, was_at_work=self._lock.was_at_work(identity(self._path)))
+        check_files(self._path, is_copy=is_copy)
         if not self._path.exists():
             create(self._path)
         log = log_of(self._path)
