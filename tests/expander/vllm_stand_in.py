@@ -57,6 +57,13 @@ def die(error: str) -> None:
     sys.stderr.flush()
 
 
+def wait_for_worker(engine: subprocess.Popen[bytes]) -> None:
+    """Until the engine has written its child's number, as a test counts all three; an earlier one may have died before."""
+    until = time.monotonic() + 5
+    while engine.poll() is None and (FOLDER / "pids").read_text().count("\n") % 3 and time.monotonic() < until:
+        time.sleep(0.01)
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     model = ""
@@ -137,6 +144,7 @@ def main() -> None:
     engine = subprocess.Popen([sys.executable, str(engine_file), str(FOLDER / "pids")], pass_fds=[tracker])
     with (FOLDER / "pids").open("a") as file:
         file.write(f"{os.getpid()}\n{engine.pid}\n")
+    wait_for_worker(engine)
     if model == "oom":
         die("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.")
         os._exit(1)
