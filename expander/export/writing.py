@@ -56,6 +56,10 @@ def whole_folder(out: Path, *, replace: bool, marker: str, own: frozenset[str]) 
             lock.release()
             (draft / _LOCK).unlink(missing_ok=True)
             _take_place(draft, out, before)
+    except BaseException:
+        with suppress(OSError):
+            _bring_back(before, out)  # an interrupt may fall between two names
+        raise
     finally:
         lock.release()
         shutil.rmtree(draft, ignore_errors=True)
