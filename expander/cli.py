@@ -368,15 +368,15 @@ def main(arguments: list[str] | None = None) -> None:
         _complain(str(error), arguments)
     except KeyboardInterrupt:
         code = 130
-    except PermissionError as error:
-        if error.filename is None:
-            raise
-        code = _USAGE
-        _complain(f"{os.fsdecode(error.filename)}: {error.strerror}. Change its rights, or name another.", arguments)
     except Exception as error:  # noqa: BLE001 - the last resort: a bug ends in one line and an exit code
         if _is_template_error(error):
             code = _USAGE
             _complain(str(error), arguments)
+        elif isinstance(error, PermissionError) and error.filename is not None:
+            code = _USAGE
+            _complain(
+                f"{os.fsdecode(error.filename)}: {error.strerror}. Change its rights, or name another.", arguments
+            )
         else:
             code = _BUG
             import traceback

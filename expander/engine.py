@@ -22,7 +22,7 @@ from expander.rows import Maker, Row
 from expander.settings import WorkSettings
 from expander.slots import Slots
 from expander.store import NewReply, Outcome, RowRecord, Store, StoredReply
-from expander.tokens import ESTIMATED, UNCOUNTED, estimate_tokens
+from expander.tokens import ESTIMATED, estimate_tokens
 from filters.rules import OPTIONAL
 
 # Rows that may wait for a retry at once, per slot: at 20 % of rows refused twice for 2 s, and answers after 50 ms,
@@ -251,7 +251,6 @@ class Engine:
         self._estimated = self._estimated[0] + missed[0], self._estimated[1] + missed[1]
         for key, count in zip(ESTIMATED, missed, strict=True):
             self._store.count(key, count)
-        self._store.count(UNCOUNTED)
 
     def _stop_if_spent(self) -> None:
         prompt, completion = self.tokens_charged

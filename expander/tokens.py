@@ -18,5 +18,3 @@ def estimate_tokens(text: str) -> int:
 
 ESTIMATED = ("estimated:prompt", "estimated:completion")
 """Keys of a store's tally: tokens that the endpoint did not count, by estimate."""
-UNCOUNTED = "uncounted"
-"""The tally's key of the replies that those tokens belong to."""
