@@ -28,9 +28,7 @@ def test_a_lost_log_is_paid_for_anew_without_a_word(tmp_path: Path, lose: Callab
     posts, out = write_posts(tmp_path / "posts.jsonl", 60), tmp_path / "run"
     with rogue("slow", tmp_path) as server:
         options = ("--base-url", server.url, "--model", "m", "--concurrency", 4, "--out", out)
-        with _at_work(posts, options, tmp_path, lambda: len(server.lines()) >= REPLIES) as process:
-            process.kill()
-            process.communicate(timeout=20)
+        _killed(_at_work(posts, options, tmp_path, lambda: len(server.lines()) >= REPLIES))
         lose(out)
         time.sleep(0.5)  # the server answers what it was asked before the kill
         asked = len(server.lines())
@@ -50,9 +48,7 @@ def test_a_killed_run_with_its_log_is_refused(tmp_path: Path, looked_at: bool) -
     posts, out = write_posts(tmp_path / "posts.jsonl", 60), tmp_path / "run"
     with rogue("slow", tmp_path) as server:
         options = ("--base-url", server.url, "--model", "m", "--concurrency", 4, "--out", out)
-        with _at_work(posts, options, tmp_path, lambda: len(server.lines()) >= REPLIES) as process:
-            process.kill()
-            process.communicate(timeout=20)
+        _killed(_at_work(posts, options, tmp_path, lambda: len(server.lines()) >= REPLIES))
         if looked_at:
             assert query(out, "SELECT count(*) FROM reply")[0][0] > 0
         done = run("expand", posts, *options, cwd=tmp_path)
@@ -69,6 +65,12 @@ def test_a_log_that_is_removed_under_a_run_is_not_missed(tmp_path: Path) -> None
             said = process.communicate(timeout=20)[1]
         assert process.returncode == 2, said
         assert "store.sqlite-wal was removed" in said
+
+
+def _killed(process: subprocess.Popen[str]) -> None:
+    with process:
+        process.kill()
+        process.communicate(timeout=20)
 
 
 def _at_work(posts: Path, options: tuple[object, ...], cwd: Path, enough: Callable[[], bool]) -> subprocess.Popen[str]:
