@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import numpy.typing as npt
 
+from expander import event_loop
 from expander.embedding_cache import EmbeddingCache, Vector, key_of, source_of
 from expander.errors import Action, EndpointError, ExpanderError, UsageError
 from expander.pacing import Pace
@@ -108,7 +109,7 @@ class EndpointEmbedder:
 
         What the cache holds is not asked for. Raises EmbeddingError, UsageError or StoreError; not within an event loop.
         """
-        return asyncio.run(self.embed_all(texts))
+        return event_loop.run(self.embed_all(texts))
 
     async def embed_all(self, texts: Sequence[str]) -> Vectors:
         """The same within an event loop."""

@@ -8,9 +8,9 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-import uvloop
 from rich.console import Console
 
+from expander import event_loop
 from expander.consoles import printable
 from expander.display import cost, duration, fed_line, summary
 from expander.engine import Engine
@@ -35,7 +35,7 @@ READ_AHEAD_FROM = 30_000
 def expand(job: Job, *, console: Console, status: Console) -> Exit:
     """Run the job to its end, or to a reason to stop. Results go to `console`, progress and remarks to `status`."""
     collect_less()
-    return uvloop.run(_expand(job, console, status))
+    return event_loop.run(_expand(job, console, status))
 
 
 async def _expand(job: Job, console: Console, status: Console) -> Exit:

@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import uvloop
 from rich.console import Console
 
+from expander import event_loop
 from expander.consoles import printable
 from expander.endpoint import Endpoint, Reply, Request
 from expander.errors import EndpointError
@@ -56,7 +56,7 @@ def try_prompt(job: Job, post: str | None, *, console: Console, status: Console)
         _say(console, f"system: {template.system}\n")
     _say(console, row.prompt)
     try:
-        tried = uvloop.run(_ask(job, row, status))
+        tried = event_loop.run(_ask(job, row, status))
     except EndpointError as error:
         _say(status, f"No reply: {error}. {error.hint}".rstrip())
         return Exit.PROVIDER

@@ -9,9 +9,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import uvloop
 from rich.console import Console
 
+from expander import event_loop
 from expander.ablation.arms import Arm, shared_work
 from expander.ablation.budget import Budget
 from expander.ablation.interleaving import Convoy, Runner, ahead_of
@@ -29,7 +29,7 @@ from expander.vllm_server.supervise import LOG
 def run(arms: Sequence[Arm], *, console: Console, status: Console) -> Exit:
     """Work through every arm, or to a reason to stop. Each arm's files are written; exit codes are those of `expand`."""
     collect_less()
-    return uvloop.run(_run(arms, console, status))
+    return event_loop.run(_run(arms, console, status))
 
 
 async def _run(arms: Sequence[Arm], console: Console, status: Console) -> Exit:

@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 
 import orjson
-import uvloop
 from rich.console import Console
 
+from expander import event_loop
 from expander.annotation.judge import Comparison, Scores
 from expander.annotation.pairing import pairs
 from expander.annotation.subjects import dialogue_subject, pair_subject
@@ -164,7 +164,7 @@ class AnnotationJob:
 def annotate(job: AnnotationJob, *, console: Console, status: Console) -> Exit:
     """Run the job to its end, or to a reason to stop. Results go to `console`, progress and remarks to `status`."""
     collect_less()
-    return uvloop.run(_annotate(job, console, status))
+    return event_loop.run(_annotate(job, console, status))
 
 
 async def _annotate(job: AnnotationJob, console: Console, status: Console) -> Exit:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import uvloop
 from rich.console import Console
 
+from expander import event_loop
 from expander.batch.ledger import Ledger, State
 from expander.batch.ledger import opened as open_ledger
 from expander.batch.outcomes import asks_again, failed, judged, waiting
@@ -94,7 +94,7 @@ def export(job: BatchJob, out: Path | None, limits: Limits, *, console: Console,
     """
     if out is not None and out.is_dir():
         raise UsageError(f"-o {out}: is a folder; name a file, such as {out / REQUESTS}.")
-    exported = uvloop.run(_export(job, out or job.folder / REQUESTS, limits))
+    exported = event_loop.run(_export(job, out or job.folder / REQUESTS, limits))
     finish(job.folder)
     _tell(job, exported, console, status)
     if exported.source_error is not None:

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-import uvloop
 from rich.console import Console
 
+from expander import event_loop
 from expander.batch.exporting import MAX_REGENERATIONS
 from expander.batch.ledger import opened
 from expander.batch.outcomes import ASKED_ANEW, WAITING, asked_anew, asks_again, failed, judged
@@ -198,7 +198,7 @@ def import_results(folder: Path, files: list[Path], *, console: Console, status:
     for path in files:
         if not path.is_file():
             raise UsageError(f"{path}: there is no such file. Name files of batch results.")
-    imported = uvloop.run(_import(folder, files))
+    imported = event_loop.run(_import(folder, files))
     return report(folder, imported, console, status)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from expander import event_loop
 from expander.batch.importing import Imported, importing, report, write
 from expander.batch.ledger import Ledger, RequestFile, State, locked, opened
 from expander.batch.replies import result_lines
@@ -72,7 +73,7 @@ def submit(folder: Path, reach: Reach, window: str, *, console: Console, status:
         for file in unsent:
             _check_unchanged(file)
         settings = reach.settings(ledger)
-        return _told(lambda: asyncio.run(_submit(ledger, unsent, settings, window, console)), reach, status)
+        return _told(lambda: event_loop.run(_submit(ledger, unsent, settings, window, console)), reach, status)
 
 
 async def _submit(
@@ -111,7 +112,7 @@ def poll(folder: Path, reach: Reach, every: float | None, *, console: Console, s
         if not _sent_files(ledger, console):
             return Exit.COMPLETE
         settings = reach.settings(ledger)
-        return _told(lambda: asyncio.run(_poll(ledger, settings, every, console)), reach, status)
+        return _told(lambda: event_loop.run(_poll(ledger, settings, every, console)), reach, status)
 
 
 async def _poll(ledger: Ledger, settings: ServiceSettings, every: float | None, console: Console) -> Exit:
@@ -153,7 +154,7 @@ def fetch(folder: Path, reach: Reach, *, gives_up: bool, console: Console, statu
         if not _sent_files(ledger, console):
             return Exit.COMPLETE
         settings = reach.settings(ledger)
-        return _told(lambda: asyncio.run(_fetch(folder, ledger, settings, gives_up, console, status)), reach, status)
+        return _told(lambda: event_loop.run(_fetch(folder, ledger, settings, gives_up, console, status)), reach, status)
 
 
 async def _fetch(
