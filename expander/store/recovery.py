@@ -31,6 +31,7 @@ from expander.store.schema import (
     ROW,
     SCHEMA,
     check_version,
+    complete,
     empty,
     finish_swap,
     free_name,
@@ -38,7 +39,6 @@ from expander.store.schema import (
     seal,
     sealed,
     swap,
-    sync,
     version_of,
 )
 
@@ -90,7 +90,7 @@ def recover(folder: Path) -> Recovered:
         try:
             draft.unlink(missing_ok=True)
             recovered = _write(path, draft, what)
-            sync(draft)
+            complete(draft)
             aside = free_name(path.with_name(f"{FILE}.damaged"))
             _put_in_place(path, aside)
         except (OSError, sqlite3.Error) as error:

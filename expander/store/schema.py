@@ -23,6 +23,8 @@ DRAFT = f".{FILE}.part"
 """A store that is being made from nothing, or from an older or a damaged one; it takes the store's name once it is whole."""
 REPLIES_LOST = "replies_lost"
 """The key of how many replies a recovery could not read: so many numbers are missing among them."""
+_HAS_LOG_AT, _HAS_LOG = 18, b"\x02\x02"
+"""Who may write and who may read a file with a write-ahead log (SQLite, "Database File Format", section 1.3.3)."""
 _UNSEALED = 1  # the schema before lines had seals
 
 # Rows and replies are appended; the one index with keys in random order is that of row ids. Every such index dirties
@@ -106,7 +108,7 @@ def create(path: Path) -> None:
     try:
         with closing(empty(draft)):
             pass
-        sync(draft)
+        complete(draft)
         draft.replace(path)
     except BaseException:
         with suppress(OSError):
@@ -133,9 +135,16 @@ def add_indexes(connection: sqlite3.Connection) -> None:
         connection.execute(index)
 
 
-def sync(path: Path) -> None:
-    """Have the file on the disk."""
-    with path.open("rb") as file:
+def complete(draft: Path) -> None:
+    """Say in the closed draft that it has a write-ahead log, and have it on the disk. Raises OSError.
+
+    SQLite would say the same when the store is first opened, but by way of a journal: a kill at that moment left one
+    beside the store.
+    """
+    with draft.open("r+b") as file:
+        file.seek(_HAS_LOG_AT)
+        file.write(_HAS_LOG)
+        file.flush()
         os.fsync(file.fileno())
 
 
@@ -170,7 +179,7 @@ def renew(path: Path, version: int) -> str:
         draft.unlink(missing_ok=True)
         with closing(empty(draft)) as connection:
             _copy_sealed(connection, path)
-        sync(draft)
+        complete(draft)
         swap(path, old)
     except (OSError, sqlite3.Error) as error:
         with suppress(OSError):

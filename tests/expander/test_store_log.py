@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from expander.store.schema import create
 from tests.expander.running import command, environment, query, rogue, run, write_posts
 
 REPLIES = 25
@@ -40,6 +43,14 @@ def test_a_lost_log_is_paid_for_anew_without_a_word(tmp_path: Path, lose: Callab
         recovered = run("recover", out, cwd=tmp_path)
         assert recovered.returncode == 2
         assert "nothing in it can be read" in recovered.stderr  # of so few replies, all stood in the log
+
+
+def test_a_new_store_gets_its_log_by_way_of_a_journal(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    create(path)
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 @pytest.mark.parametrize("looked_at", [False, True])
