@@ -111,6 +111,9 @@ class EndpointEmbedder:
         """
         return event_loop.run(self.embed_all(texts))
 
+    def cut(self, texts: Sequence[str]) -> None:
+        """Not known: services differ in whether they refuse a text that is too long, or cut it without a word."""
+
     async def embed_all(self, texts: Sequence[str]) -> Vectors:
         """The same within an event loop."""
         cache = EmbeddingCache(self._settings.cache) if self._settings.cache else None

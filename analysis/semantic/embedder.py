@@ -36,6 +36,10 @@ class Embedder(Protocol):
         """A row a text, in their order, of length 1; all zeros where a text is empty or cannot be embedded."""
         ...
 
+    def cut(self, texts: Sequence[str]) -> int | None:
+        """How many of the texts are longer than it reads, so that their rows speak of their beginnings; None if unknown."""
+        ...
+
 
 def text_of(dialogue: Dialogue) -> str:
     """The text that stands for a dialogue: its utterances one after the other, with nothing between (SMILE §4.1)."""

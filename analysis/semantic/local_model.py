@@ -15,6 +15,7 @@ from analysis.semantic.embedder import Vectors, scaled_to_length_1
 EXTRA = "sentence-transformers"
 """The optional extra that brings the package."""
 BATCH = 32  # the package's own default
+_COUNTED_TOGETHER = 256  # texts whose tokens are in memory at a time
 
 _MARKS = ("modules.json", "config.json")  # either makes a folder a model to the package
 
@@ -27,17 +28,18 @@ class LocalModel:
     """An embedder that runs a local model.
 
     Raises LocalModelError where the folder holds no model, the package is missing, or the model cannot be loaded. A text
-    longer than the model takes is cut to its first tokens, as the package does; `name` says how many it takes.
+    longer than the model takes is cut to its first tokens, as the package does: `name` says how many it takes, `cut` of
+    how many texts that is true.
     """
 
     def __init__(self, folder: Path, *, batch: int = BATCH, device: str | None = None) -> None:
         self._model: Any = _loaded(folder, device)
         self._batch = batch
-        longest = getattr(self._model, "max_seq_length", None)
+        self._longest: int | None = getattr(self._model, "max_seq_length", None)
         parts = [
             "sentence-transformers",
             *(() if (folder / "modules.json").is_file() else ("a plain model, mean of its tokens",)),
-            *((f"first {longest} tokens",) if longest else ()),
+            *((f"first {self._longest} tokens",) if self._longest else ()),
         ]
         self.name = f"{folder.resolve().name} ({', '.join(parts)})"
 
@@ -53,8 +55,7 @@ class LocalModel:
         places = [place for place, text in enumerate(texts) if text.strip()]
         if not places:
             return np.zeros((len(texts), self.dimensions or 1), dtype=np.float32)
-        # Tokenizers take no half of a surrogate pair.
-        clean = [texts[place].encode("utf-8", "replace").decode("utf-8") for place in places]
+        clean = [_whole(texts[place]) for place in places]
         made = np.asarray(
             self._model.encode(
                 clean,
@@ -69,6 +70,23 @@ class LocalModel:
         vectors = np.zeros((len(texts), made.shape[1]), dtype=np.float32)
         vectors[places] = scaled_to_length_1(made)
         return vectors
+
+    def cut(self, texts: Sequence[str]) -> int | None:
+        """Texts with more tokens, the model's own marks among them, than it takes; None where its tokenizer does not count."""
+        tokenizer = getattr(self._model, "tokenizer", None)
+        if self._longest is None or not callable(tokenizer):
+            return None
+        many = 0
+        for start in range(0, len(texts), _COUNTED_TOGETHER):
+            part = [_whole(text) for text in texts[start : start + _COUNTED_TOGETHER]]
+            counted = tokenizer(part, truncation=False, return_attention_mask=False, verbose=False)
+            many += sum(len(tokens) > self._longest for tokens in counted["input_ids"])
+        return many
+
+
+def _whole(text: str) -> str:
+    """The text without halves of surrogate pairs, which tokenizers do not take."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _loaded(folder: Path, device: str | None) -> object:

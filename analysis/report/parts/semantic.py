@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -70,7 +71,22 @@ def semantic(corpora: Sequence[Prepared], pairs: Sequence[Pair], found: Embedded
     metrics = [cosine.MEAN, cosine.MEDIAN, cosine.IDENTICAL, extras.MAUVE]
     if many:
         metrics += [extras.VENDI, neighbours.CLOSE_NEIGHBOUR]
+    figures = _saying_what_was_cut(figures, corpora, found)
     return Section(metrics=metrics, figures=figures, comparisons=comparisons, distributions=distributions)
+
+
+def _saying_what_was_cut(figures: Sequence[Figure], corpora: Sequence[Prepared], found: Embedded) -> list[Figure]:
+    """Figures of corpora with dialogues longer than the embedder reads say so."""
+    remarks = {
+        corpus.name: f"{cut:,} of {len(corpus.dialogues):,} dialogues are longer than the embedder reads: "
+        "of these it saw the beginning"
+        for corpus in corpora
+        if (cut := found.cut.get(corpus.name, 0))
+    }
+    return [
+        replace(figure, remark="; ".join(filter(None, (figure.remark, remarks.get(figure.corpus)))))
+        for figure in figures
+    ]
 
 
 _LEAST_MATCHED = 20  # embedded dialogues of a corpus that others are cut down to; half of them are drawn
@@ -115,7 +131,8 @@ def transformed(corpora: Sequence[Prepared], found: Embedded, resampling: Resamp
         figures=figures,
         distributions=[each for each in drawn if each is not None],
     )
-    return joined([*means, extra])
+    section = joined([*means, extra])
+    return replace(section, figures=_saying_what_was_cut(section.figures, corpora, found))
 
 
 def _means(

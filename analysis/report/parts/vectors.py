@@ -28,6 +28,8 @@ class Embedded:
     """A row a post of the pool; no row where there is none."""
     post_of: Mapping[str, Places]
     """By corpus: for each dialogue the row of the post it was made from, or NO_POST."""
+    cut: Mapping[str, int]
+    """By corpus: dialogues longer than the embedder reads, as far as it knows."""
     tokenizer_of_posts: str
     """Corpora of another one are in another language, and are held against no post."""
 
@@ -54,6 +56,7 @@ def vectors_of(
         post_of[corpus.name] = np.array(places, dtype=np.int64)
     asked = [Dialogue((Utterance(Role.CLIENT, text),)) for text in pool]
     tokenizer = tokenizer_for(language_of(asked)) if asked else ""
+    cut: dict[str, int] = {}
     if embedder is None:
         found, of_posts = _by_words(corpora, asked, tokenizer, seed, tell)
         name = tfidf.NAME
@@ -61,10 +64,14 @@ def vectors_of(
         found = {}
         for corpus in corpora:
             tell(f"embedding {len(corpus.dialogues):,} dialogues of {corpus.name}")
-            found[corpus.name] = embedder.embed([text_of(dialogue) for dialogue in corpus.dialogues])
+            read = [text_of(dialogue) for dialogue in corpus.dialogues]
+            found[corpus.name] = embedder.embed(read)
+            cut[corpus.name] = embedder.cut(read) or 0
         of_posts = embedder.embed(list(pool)) if pool else np.zeros((0, 1), np.float32)
         name = embedder.name
-    return Embedded(embedder=name, corpora=found, posts=of_posts, post_of=post_of, tokenizer_of_posts=tokenizer)
+    return Embedded(
+        embedder=name, corpora=found, cut=cut, posts=of_posts, post_of=post_of, tokenizer_of_posts=tokenizer
+    )
 
 
 def _by_words(

@@ -54,6 +54,11 @@ def test_a_damaged_model_makes_a_traceback_or_vectors(folder: Path, tmp_path: Pa
         LocalModel(copy)
 
 
+def test_texts_that_are_cut_are_not_counted(folder: Path) -> None:
+    model = LocalModel(folder)
+    assert model.cut(["short", "", "word " * 10_000, "\ud800 " + "睡不着" * 5_000]) == 2
+
+
 def test_a_local_model_gives_no_unit_vectors(folder: Path) -> None:
     model = LocalModel(folder)
     made = model.embed(["睡不着怎么办", "", "睡不着怎么办", "\ud800 tired"])
