@@ -13,6 +13,7 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.config import Env, Yaml
 
+from expander.bounds import FLAG
 from expander.command_secrets import secrets_in, silence_libraries, without_secrets
 from expander.commands import asking, corpora
 from expander.commands.ablate import ablate
@@ -134,7 +135,7 @@ def filter_run(
     rules: RuleSettings = RuleSettings(),  # noqa: B008
     template: str | None = None,
     changes: Path | None = None,
-    dry_run: Annotated[bool, Parameter(negative="")] = False,
+    dry_run: Annotated[bool, FLAG] = False,
 ) -> int:
     """Judge a run's stored replies by other rules, without a request. The options are the whole rule set from now on.
 
@@ -259,7 +260,7 @@ def prompt_show(
 
 
 @prompt_app.command(name="lint")
-def prompt_lint(template: str, /, *, strict: Annotated[bool, Parameter(negative="")] = False) -> int:
+def prompt_lint(template: str, /, *, strict: Annotated[bool, FLAG] = False) -> int:
     """Name everything that is wrong or doubtful in a template, with its line and what to do.
 
     Exit codes: 0 fine, or warnings only; 2 errors: the file cannot be loaded, or no reply that does as it says can be kept.
@@ -355,7 +356,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     silence_libraries()
-    answer_sigterm()
+    answer_interrupts()
     try:
         _check_text(arguments)
         code = int(app.meta(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0)
@@ -397,10 +398,12 @@ def _check_text(arguments: list[str]) -> None:
             raise UsageError(f"Argument {number} is not UTF-8. Rename the file, or write the text anew.")
 
 
-def answer_sigterm() -> None:
-    """Let SIGTERM do as Ctrl-C does, outside the workers too: end with 130 and the way to go on."""
+def answer_interrupts() -> None:
+    """Let Ctrl-C and SIGTERM end the command with 130 and the way to go on, outside the workers too."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # not where whoever started this has it ignored
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def continuation(arguments: list[str]) -> str:

@@ -15,26 +15,27 @@ from urllib.parse import urlsplit
 
 import orjson
 from cyclopts import Group, Parameter
-from cyclopts.validators import Number
 
+from expander.bounds import (
+    A_MINUTE,
+    COUNT,
+    FLAG,
+    IN_FLIGHT,
+    MANY,
+    POSITIVE,
+    SAMPLES,
+    SECONDS,
+    SEED,
+    SHARE,
+    TEMPERATURE,
+    TOKENS,
+)
 from expander.command_secrets import HEADER_NAME, VARIABLE
 from expander.errors import UsageError
 
 if TYPE_CHECKING:
     from filters.rules import RuleSet
 
-_POSITIVE = Parameter(validator=Number(gt=0, lte=1e12))  # no infinity; no number of anything here is larger
-_COUNT = Parameter(validator=Number(gte=0, lte=1e12))
-_TOKENS = Parameter(validator=Number(gt=0, lt=2**31))  # what servers keep in 32 bits
-_SECONDS = Parameter(validator=Number(gte=0.001, lte=1e9))
-_A_MINUTE = Parameter(validator=Number(gte=0.001, lte=1e9))
-_IN_FLIGHT = Parameter(
-    validator=Number(gt=0, lte=10_000)
-)  # two workers each, and a socket: a process may seldom have more
-_SAMPLES = Parameter(validator=Number(gt=0, lte=10_000))  # of one post; their ids are made together
-_SEED = Parameter(validator=Number(gte=-(2**63), lt=2**63))  # what JSON readers agree on
-_SHARE = Parameter(validator=Number(gt=0, lte=1))
-_MANY = Parameter(negative="", show_default=False)
 _SECRETS = frozenset({"api_key", "apikey", "key", "token", "access_token", "authorization", "password", "secret"})
 _CONCURRENCY = 32  # requests: below the limits of small hosted plans, and enough to hide one reply's latency
 
@@ -44,24 +45,24 @@ _CONCURRENCY = 32  # requests: below the limits of small hosted plans, and enoug
 class InputSettings:
     """Which posts are read, and which of them become rows."""
 
-    column: Annotated[tuple[str, ...], _MANY] = ()
+    column: Annotated[tuple[str, ...], MANY] = ()
     """Where a field stands under another name: `--column question=title --column answer=reply`."""
-    limit: Annotated[int | None, _POSITIVE] = None
+    limit: Annotated[int | None, POSITIVE] = None
     """Take only the first so many posts."""
-    sample: Annotated[int | None, _POSITIVE] = None
+    sample: Annotated[int | None, POSITIVE] = None
     """Draw so many distinct questions, one random answer each (SMILE 4.1 draws 500)."""
-    sample_first: Annotated[int, _POSITIVE] = 5000
+    sample_first: Annotated[int, POSITIVE] = 5000
     """Draw the sample from the first so many posts (5000 in SMILE 4.1)."""
-    count: Annotated[int | None, _POSITIVE] = None
+    count: Annotated[int | None, POSITIVE] = None
     """Instead of posts: so many rows for a template that needs none."""
     shard: str | None = None
     """Take the i-th of N equal parts of the posts, by content: `--shard 1/4`."""
-    seed: Annotated[int, _SEED] = 0
+    seed: Annotated[int, SEED] = 0
     """Decides the sample and the topics. It is not sent to the endpoint."""
-    no_clean: Annotated[bool, Parameter(negative="")] = False
+    no_clean: Annotated[bool, FLAG] = False
     """Leave the posts' wording and length as they are (SMILE's Appendix A cleaning is the default)."""
 
-    no_redact: Annotated[bool, Parameter(negative="")] = False
+    no_redact: Annotated[bool, FLAG] = False
     """Send phone numbers, ids, accounts, e-mail addresses and links as they stand in the posts (they are taken out by
     default)."""
 
@@ -82,18 +83,18 @@ class InputSettings:
 class EndpointSettings:
     """Where requests go. Without a base URL, the embedded offline endpoint answers."""
 
-    base_url: Annotated[tuple[str, ...], _MANY] = ()
+    base_url: Annotated[tuple[str, ...], MANY] = ()
     """Any OpenAI-compatible endpoint, such as https://api.openai.com/v1 or http://127.0.0.1:8000/v1. Given several times, the
     endpoints share the load; one that does not answer is left out for a while."""
     model: str | None = None
     """The model's name at that endpoint."""
     api_key_env: str = "OPENAI_API_KEY"
     """Name of the environment variable that holds the key. The key itself is never an option and never stored."""
-    header: Annotated[tuple[str, ...], _MANY] = ()
+    header: Annotated[tuple[str, ...], MANY] = ()
     """An extra request header, `Name=value`, or `Name=env:VARIABLE` for a secret one."""
     extra_body: str | None = None
     """A JSON object merged into every request's body, for parameters of one provider."""
-    attempt_timeout: Annotated[float, _SECONDS] = 180.0
+    attempt_timeout: Annotated[float, SECONDS] = 180.0
     """Seconds one request may take from sending to the last byte."""
 
     def __post_init__(self) -> None:
@@ -170,7 +171,7 @@ class VllmSettings:
 
     vllm: str | None = None
     """A model for vLLM to serve: a folder, or a name on the Hugging Face hub. The job starts the server, feeds and stops it."""
-    vllm_arg: Annotated[tuple[str, ...], _MANY, Parameter(allow_leading_hyphen=True)] = ()
+    vllm_arg: Annotated[tuple[str, ...], MANY, Parameter(allow_leading_hyphen=True)] = ()
     """Arguments for `vllm serve`, split as a shell would: `--vllm-arg="--max-model-len 8192"`; may be given several times."""
     vllm_executable: str | None = None
     """The vllm executable, of another environment for instance [default: this environment's, or the PATH's]."""
@@ -189,17 +190,17 @@ class VllmSettings:
 class SamplingSettings:
     """What the endpoint is asked for."""
 
-    temperature: Annotated[float, Parameter(validator=Number(gte=0, lte=2))] = 1.0
+    temperature: Annotated[float, TEMPERATURE] = 1.0
     """1.0 in SMILE 4.1."""
-    top_p: Annotated[float, _SHARE] = 1.0
+    top_p: Annotated[float, SHARE] = 1.0
     """1.0 in SMILE 4.1."""
-    max_tokens: Annotated[int | None, _TOKENS] = None
+    max_tokens: Annotated[int | None, TOKENS] = None
     """Most tokens a reply may have; the endpoint's own limit when unset."""
-    stop: Annotated[tuple[str, ...], _MANY] = ()
+    stop: Annotated[tuple[str, ...], MANY] = ()
     """A string at which the reply ends; may be given several times."""
-    request_seed: Annotated[int | None, _SEED] = None
+    request_seed: Annotated[int | None, SEED] = None
     """Sent to the endpoint, mixed with the row's identity so that equal prompts still differ."""
-    samples: Annotated[int, _SAMPLES] = 1
+    samples: Annotated[int, SAMPLES] = 1
     """Dialogues to make from each post."""
 
 
@@ -208,28 +209,28 @@ class SamplingSettings:
 class WorkSettings:
     """How hard the endpoint is worked, and when to stop."""
 
-    concurrency: Annotated[int | None, _IN_FLIGHT] = None
+    concurrency: Annotated[int | None, IN_FLIGHT] = None
     """Most requests in flight; also the most that a crash can make the next run send again [default: 32; with --vllm found
     from what the server says, 1024 at most]."""
-    rpm: Annotated[float | None, _A_MINUTE] = None
+    rpm: Annotated[float | None, A_MINUTE] = None
     """The endpoint's quota of requests a minute; 95 % of it is used."""
-    tpm: Annotated[float | None, _A_MINUTE] = None
+    tpm: Annotated[float | None, A_MINUTE] = None
     """The endpoint's quota of tokens a minute; 95 % of it is used."""
-    max_attempts: Annotated[int, _POSITIVE] = 6
+    max_attempts: Annotated[int, POSITIVE] = 6
     """Most failed attempts for one reply; being told to slow down does not count."""
-    max_wait: Annotated[float, _SECONDS] = 900.0
+    max_wait: Annotated[float, SECONDS] = 900.0
     """Most seconds one row may spend on attempts and the waits between them."""
-    max_regenerations: Annotated[int, _COUNT] = 0
+    max_regenerations: Annotated[int, COUNT] = 0
     """How often a reply that fails the rules is asked for anew (SMILE 4.1: until it passes; SMILECHAT: never)."""
-    max_total_tokens: Annotated[int | None, _POSITIVE] = None
+    max_total_tokens: Annotated[int | None, POSITIVE] = None
     """Stop once the run has used so many tokens."""
-    price_in: Annotated[float | None, _COUNT] = None
+    price_in: Annotated[float | None, COUNT] = None
     """Price of a million prompt tokens."""
-    price_out: Annotated[float | None, _COUNT] = None
+    price_out: Annotated[float | None, COUNT] = None
     """Price of a million completion tokens."""
     currency: str = "USD"
     """What prices are in."""
-    max_cost: Annotated[float | None, _POSITIVE] = None
+    max_cost: Annotated[float | None, POSITIVE] = None
     """Stop once the run has cost so much; needs both prices."""
 
     def __post_init__(self) -> None:
@@ -255,18 +256,18 @@ class WorkSettings:
 class RuleSettings:
     """What a reply must be to be kept. Rules read stored replies, so changing them costs no request."""
 
-    strict: Annotated[bool, Parameter(negative="")] = False
+    strict: Annotated[bool, FLAG] = False
     """Accept only replies that need no repair."""
-    without_rule: Annotated[tuple[str, ...], _MANY] = ()
+    without_rule: Annotated[tuple[str, ...], MANY] = ()
     """A rule to leave out, by the name that rejected.jsonl has; may be given several times."""
-    min_turns: Annotated[int | None, _COUNT] = None
+    min_turns: Annotated[int | None, COUNT] = None
     """Fewest turns of a kept dialogue; the template's own bound when unset."""
-    max_turns: Annotated[int | None, _POSITIVE] = None
+    max_turns: Annotated[int | None, POSITIVE] = None
     """Most turns of a kept dialogue; the template's own bound when unset."""
     risk: Literal["flag", "quarantine", "drop"] = "flag"
     """What becomes of a dialogue that speaks of self-harm, suicide or harm to others: it is kept with a flag, set apart in
     quarantine.jsonl, or rejected. The word lists are recall-oriented and not clinical."""
-    policy: Annotated[tuple[Literal["soulchat"], ...], _MANY] = ()
+    policy: Annotated[tuple[Literal["soulchat"], ...], MANY] = ()
     """A published filter to apply as well: `soulchat` rejects what holds 我是, 自杀 or 跳楼 (its Ethics Statement)."""
 
     def __post_init__(self) -> None:
@@ -298,11 +299,11 @@ class RuleSettings:
 class OfflineKnobs:
     """How the embedded endpoint behaves, for tests and load; without effect on any other endpoint."""
 
-    offline_latency: Annotated[float, _COUNT] = 0.0
+    offline_latency: Annotated[float, COUNT] = 0.0
     """Seconds before it answers."""
-    offline_rate_limit: Annotated[float | None, _POSITIVE] = None
+    offline_rate_limit: Annotated[float | None, POSITIVE] = None
     """Requests a second before it answers 429."""
-    offline_fault: Annotated[tuple[str, ...], _MANY] = ()
+    offline_fault: Annotated[tuple[str, ...], MANY] = ()
     """A fault by share of the rows, such as `500=0.05`, `truncated=0.1`, `429=0.2x2`, `hang=0.01xalways`."""
 
 
@@ -314,16 +315,16 @@ class StructuredSettings:
     structured: Literal["off", "regex", "grammar", "json"] = "off"
     """Force every reply into the template's form: by a regular expression or a grammar (vLLM's structured_outputs), or by a
     JSON Schema (response_format) where an endpoint has only that."""
-    structured_fallback: Annotated[bool, Parameter(negative="")] = False
+    structured_fallback: Annotated[bool, FLAG] = False
     """Go on without a constraint where the endpoint refuses or ignores it; otherwise the run does not start."""
-    structured_shortest: Annotated[int | None, _POSITIVE] = None
+    structured_shortest: Annotated[int | None, POSITIVE] = None
     """Fewest characters of an utterance [default: 6, in English 24]."""
-    structured_longest: Annotated[int | None, _COUNT] = None
+    structured_longest: Annotated[int | None, COUNT] = None
     """Most characters of an utterance; 0 for no bound [default: no bound where the endpoint has room for any dialogue, else
     100, in English 400, or what fits]. A bound is dear: a server takes far longer for each token."""
-    structured_most_turns: Annotated[int | None, _POSITIVE] = None
+    structured_most_turns: Annotated[int | None, POSITIVE] = None
     """Most turns [default: the template's own, or 12; fewer where a reply could not be whole otherwise]."""
-    structured_analysis: Annotated[int | None, _COUNT] = None
+    structured_analysis: Annotated[int | None, COUNT] = None
     """Most characters before the dialogue, where the template allows text there; 0 forbids it [default: no bound, or 400,
     in English 1600, where utterances have one]."""
 

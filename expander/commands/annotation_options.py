@@ -7,22 +7,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter
-from cyclopts.validators import Number
 
 # Some for the command line alone: it reads the types of inherited fields by the names of this module.
-from expander.settings import (  # noqa: F401
-    _A_MINUTE,
-    _COUNT,
-    _IN_FLIGHT,
-    _MANY,
-    _POSITIVE,
-    _SECONDS,
-    _SEED,
-    _SHARE,
-    _TOKENS,
-    SamplingSettings,
-    WorkSettings,
-)
+from expander.bounds import A_MINUTE, COUNT, FLAG, IN_FLIGHT, MANY, POSITIVE, SECONDS, SEED, SHARE, TEMPERATURE, TOKENS  # noqa: F401
+from expander.settings import SamplingSettings, WorkSettings
 
 TaskName = Literal["topics", "strategy", "emotion", "judge"]
 
@@ -41,11 +29,11 @@ class AnnotationOptions:
     """With a rubric that compares: the other corpus. Dialogues of one post are paired, else of one question, else by chance."""
     kind: str | None = None
     """Of the corpus: smilechat, psy-insight, messages, sharegpt, psyqa, text or run; told from the content when unset."""
-    limit: Annotated[int | None, _POSITIVE] = None
+    limit: Annotated[int | None, POSITIVE] = None
     """Take only the first so many dialogues, or pairs."""
-    seed: Annotated[int, _SEED] = 0
+    seed: Annotated[int, SEED] = 0
     """Decides which dialogues are paired by chance. It is not sent to the endpoint."""
-    no_redact: Annotated[bool, Parameter(negative="")] = False
+    no_redact: Annotated[bool, FLAG] = False
     """Send phone numbers, ids, accounts, e-mail addresses and links as they stand (they are taken out by default)."""
 
 
@@ -54,15 +42,15 @@ class AnnotationOptions:
 class AnnotationSampling:
     """What the endpoint is asked for."""
 
-    temperature: Annotated[float, Parameter(validator=Number(gte=0, lte=2))] = 0.7
+    temperature: Annotated[float, TEMPERATURE] = 0.7
     """0.7 in SMILE, Appendix D."""
-    top_p: Annotated[float, _SHARE] = 0.8
+    top_p: Annotated[float, SHARE] = 0.8
     """0.8 in SMILE, Appendix D."""
-    max_tokens: Annotated[int | None, _TOKENS] = None
+    max_tokens: Annotated[int | None, TOKENS] = None
     """Most tokens an answer may have; the endpoint's own limit when unset."""
-    stop: Annotated[tuple[str, ...], _MANY] = ()
+    stop: Annotated[tuple[str, ...], MANY] = ()
     """A string at which the answer ends; may be given several times."""
-    request_seed: Annotated[int | None, _SEED] = None
+    request_seed: Annotated[int | None, SEED] = None
     """Sent to the endpoint, mixed with the request's identity."""
 
     def settings(self) -> SamplingSettings:
@@ -80,7 +68,5 @@ class AnnotationSampling:
 class AnnotationWork(WorkSettings):
     """How hard the endpoint is worked, and when to stop."""
 
-    max_regenerations: Annotated[
-        int, Parameter(name=["--regenerate", "--max-regenerations"], validator=Number(gte=0))
-    ] = 2
+    max_regenerations: Annotated[int, Parameter(name=["--regenerate", "--max-regenerations"]), COUNT] = 2
     """How often an answer that cannot be read is asked for anew, before it is kept as it is."""

@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Group, Parameter
-from cyclopts.validators import Number
 
-_POSITIVE = Parameter(validator=Number(gt=0))
-_MANY = Parameter(negative="", show_default=False)
+from expander.bounds import MANY, POSITIVE, SECONDS
 
 
 @Parameter(name="*", group=Group("Request files", sort_key=0))
@@ -21,9 +19,9 @@ class RequestFileOptions:
     requests: Annotated[Path | None, Parameter(name=["--requests", "-o"])] = None
     """The file of requests; a second and third one get -2 and -3 in their names [default: requests.jsonl in the run's
     folder]."""
-    rows_per_file: Annotated[int, _POSITIVE] = 50_000
+    rows_per_file: Annotated[int, POSITIVE] = 50_000
     """Most requests in one file (50,000 in OpenAI's Batch API)."""
-    megabytes_per_file: Annotated[float, _POSITIVE] = 200.0
+    megabytes_per_file: Annotated[float, POSITIVE] = 200.0
     """Most millions of bytes in one file (200 in OpenAI's Batch API)."""
 
 
@@ -36,11 +34,11 @@ class ServiceOptions:
     """An OpenAI-compatible Batch API, such as https://api.openai.com/v1; remembered from the run's first submit."""
     api_key_env: str = "OPENAI_API_KEY"
     """Name of the environment variable that holds the key. The key itself is never an option and never stored."""
-    header: Annotated[tuple[str, ...], _MANY] = ()
+    header: Annotated[tuple[str, ...], MANY] = ()
     """An extra request header, `Name=value`, or `Name=env:VARIABLE` for a secret one."""
-    attempt_timeout: Annotated[float, _POSITIVE] = 600.0
+    attempt_timeout: Annotated[float, SECONDS] = 600.0
     """Seconds one request may take; an upload or a download is one."""
-    max_attempts: Annotated[int, _POSITIVE] = 6
+    max_attempts: Annotated[int, POSITIVE] = 6
     """Most failed attempts for one request; being told to slow down does not count."""
-    max_wait: Annotated[float, _POSITIVE] = 900.0
+    max_wait: Annotated[float, SECONDS] = 900.0
     """Most seconds for one request's attempts and the waits between them."""

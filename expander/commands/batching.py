@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Group, Parameter
-from cyclopts.validators import Number
 
+from expander.bounds import FLAG, SECONDS
 from expander.commands.batch_options import RequestFileOptions, ServiceOptions
 from expander.consoles import console
 from expander.settings import (
@@ -133,8 +133,8 @@ def poll(
     run: Path,
     /,
     *,
-    wait: Annotated[bool, Parameter(negative="")] = False,
-    every: Annotated[float, Parameter(validator=Number(gt=0))] = 60.0,
+    wait: Annotated[bool, FLAG] = False,
+    every: Annotated[float, SECONDS] = 60.0,
     service: ServiceOptions = ServiceOptions(),  # noqa: B008
 ) -> int:
     """Ask how the run's batches stand. Exit codes: 0, 2 wrong usage or an unusable folder, 4 stopped by the service.
@@ -158,7 +158,7 @@ def fetch(
     run: Path,
     /,
     *,
-    give_up: Annotated[bool, Parameter(negative="")] = False,
+    give_up: Annotated[bool, FLAG] = False,
     service: ServiceOptions = ServiceOptions(),  # noqa: B008
 ) -> int:
     """Download the results of batches that have ended, and import them.

@@ -7,11 +7,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter
-from cyclopts.validators import Number
 
-_COUNT = Parameter(validator=Number(gte=0))
-_MANY = Parameter(negative="", show_default=False)
-_FLAG = Parameter(negative="")
+from expander.bounds import COUNT, DRAW_SEED, FLAG, IN_FLIGHT, MANY, POSITIVE, SHARE
 
 Speaker = Literal["client", "counselor", "any"]
 DistanceName = Literal["masi", "jaccard", "nominal"]
@@ -27,15 +24,15 @@ class AuditOptions:
     """smilechat, psy-insight, messages, sharegpt, psyqa, text or run; told from the content when unset."""
     json: Path | None = None
     """Also write the figures to this file, for machines."""
-    min_turns: Annotated[int, _COUNT] = 5
+    min_turns: Annotated[int, COUNT] = 5
     """Fewest turns (5 in SMILE, Appendix B.2)."""
-    max_turns: Annotated[int | None, _COUNT] = None
+    max_turns: Annotated[int | None, COUNT] = None
     """Most turns."""
     opens_with: Speaker = "client"
     """Who must speak first."""
     closes_with: Speaker = "counselor"
     """Who must speak last."""
-    template: Annotated[tuple[str, ...], _MANY] = ()
+    template: Annotated[tuple[str, ...], MANY] = ()
     """A template whose instructions must not stand in a dialogue; may be given several times."""
 
 
@@ -44,13 +41,13 @@ class AuditOptions:
 class DedupOptions:
     """What counts as the same, and what comes of it."""
 
-    against: Annotated[tuple[Path, ...], _MANY] = ()
+    against: Annotated[tuple[Path, ...], MANY] = ()
     """A corpus whose dialogues must not come back, such as a test set; may be given several times."""
-    threshold: Annotated[float, Parameter(validator=Number(gt=0, lte=1))] = 0.5
+    threshold: Annotated[float, SHARE] = 0.5
     """How alike is too alike: Jaccard similarity of character 5-grams. One character changed in each fifteen leaves 0.5."""
-    exact_only: Annotated[bool, _FLAG] = False
+    exact_only: Annotated[bool, FLAG] = False
     """Drop only dialogues with equal words."""
-    seed: Annotated[int, Parameter(validator=Number(gte=0, lt=2**32))] = 0
+    seed: Annotated[int, DRAW_SEED] = 0
     """Chooses which copy stays."""
     out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None
     """Write the dialogues that stay, of all corpora in order, as OpenAI messages in JSON Lines."""
@@ -71,7 +68,7 @@ class ExportOptions:
     """The terms it is handed on under, as Hugging Face spells them (cc-by-nc-4.0, ...) or in words. Needed, never assumed."""
     name: str | None = None
     """The corpus's name on its card; the folder's or file's when unset."""
-    language: Annotated[tuple[str, ...], _MANY] = ()
+    language: Annotated[tuple[str, ...], MANY] = ()
     """ISO 639-1 code, may be given several times; zh or en when unset, by whether the first dialogues hold Chinese."""
     origin: OriginName | None = None
     """Who spoke, for the card's warnings. A run says it itself; of another corpus it is unknown when unset."""
@@ -81,7 +78,7 @@ class ExportOptions:
     """Decides which question goes where."""
     system_prompt: str | None = None
     """smile (SMILE, Figure 12), or a text file: put before every row."""
-    overwrite: Annotated[bool, _FLAG] = False
+    overwrite: Annotated[bool, FLAG] = False
     """Replace an earlier export in the same folder, and nothing else."""
     kind: str | None = None
     """smilechat, psy-insight, messages, sharegpt, psyqa, text or run; told from the content when unset."""
@@ -94,9 +91,9 @@ class AgreeOptions:
 
     distance: DistanceName = "masi"
     """Between two sets of labels: masi (a set within the other is nearer), jaccard, or nominal (equal or not)."""
-    with_given: Annotated[bool, _FLAG] = False
+    with_given: Annotated[bool, FLAG] = False
     """Hold one folder's labels (strategy, emotion) against those that its corpus had before, such as Psy-Insight's."""
-    seed: Annotated[int, Parameter(validator=Number(gte=0, lt=2**32))] = 0
+    seed: Annotated[int, DRAW_SEED] = 0
     """Decides the resamples of --with-given."""
     json: Path | None = None
     """Also write everything to this file, for machines."""
@@ -107,28 +104,28 @@ class AgreeOptions:
 class ReportOptions:
     """What is measured, against whom, and where it is written."""
 
-    human: Annotated[tuple[Path, ...], _MANY] = ()
+    human: Annotated[tuple[Path, ...], MANY] = ()
     """Sessions of people to hold the others against, such as Psy-Insight; may be given several times."""
     out: Annotated[Path, Parameter(name=["--out", "-o"])] = Path("report.html")
     """The page. Beside it, under the same name: .json, and a .csv file for each table."""
-    name: Annotated[tuple[str, ...], _MANY] = ()
+    name: Annotated[tuple[str, ...], MANY] = ()
     """A corpus's name on the page, in the order they are given, human ones last; the file's name when unset."""
     baseline: str | None = None
     """The corpus that the others are held against beside the human ones, by its name; the first when unset."""
-    posts: Annotated[tuple[Path, ...], _MANY] = ()
+    posts: Annotated[tuple[Path, ...], MANY] = ()
     """PsyQA posts, for the likeness of a dialogue to a post that it was not made from (SMILE 4.2). Runs bring their own."""
     tokenizer: str | None = None
     """Besides words and characters: a folder that holds a Hugging Face tokenizer."""
     codebook: Path | None = None
     """A YAML list of topics with `name`: the labels that count as limited; SMILE's 60 when unset."""
-    judgements: Annotated[tuple[str, ...], _MANY] = ()
+    judgements: Annotated[tuple[str, ...], MANY] = ()
     """A folder that `annotate --task judge` made, for a corpus of this report, or NAME=FOLDER where several corpora have its
     dialogues' ids; may be given several times."""
-    rubric: Annotated[tuple[Path, ...], _MANY] = ()
+    rubric: Annotated[tuple[Path, ...], MANY] = ()
     """The YAML file of a rubric of your own that scores in --judgements were given by; may be given several times."""
-    examples: Annotated[int, _COUNT] = 30
+    examples: Annotated[int, COUNT] = 30
     """How many sets of dialogues to show side by side; 0 keeps every text but the most frequent phrases out of the page."""
-    seed: Annotated[int, Parameter(validator=Number(gte=0, lt=2**32))] = 0
+    seed: Annotated[int, DRAW_SEED] = 0
     """Decides every sample, so that the same command gives the same figures."""
     title: str = "How diverse, how human"
     """The page's heading."""
@@ -145,11 +142,11 @@ class EmbeddingOptions:
     """With `--embeddings endpoint`: an OpenAI-compatible endpoint; without it the embedded offline one answers."""
     model: str | None = None
     """The embedding model's name at that endpoint."""
-    dimensions: Annotated[int | None, Parameter(validator=Number(gt=0))] = None
+    dimensions: Annotated[int | None, POSITIVE] = None
     """Ask the endpoint for vectors of so many dimensions."""
     api_key_env: str = "OPENAI_API_KEY"
     """Name of the environment variable that holds the key."""
-    concurrency: Annotated[int, Parameter(validator=Number(gt=0))] = 8
+    concurrency: Annotated[int, IN_FLIGHT] = 8
     """Requests in flight."""
     cache: Path = Path("outputs/embeddings.sqlite")
     """Vectors that were paid for, by a hash of model and text: none is asked for twice."""
