@@ -128,11 +128,11 @@ class Service:
 
     def most_in_flight(self, work: WorkSettings) -> int:
         """Connections that may be open at once."""
-        if self.server is not None and work.concurrency is None:
-            from expander.vllm_server.feeding import MOST
+        if self.server is None:
+            return work.in_flight
+        from expander.vllm_server.feeding import MOST
 
-            return MOST
-        return work.in_flight
+        return max(MOST, work.in_flight)
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ show that as a difference between templates.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from expander.progress import Progress
@@ -22,6 +22,8 @@ class Runner:
 
     stored: int
     """Rows that had an outcome when the session began: until the reading has passed as many, they count as passed."""
+    in_flight: int
+    """Requests that the arm may have in flight."""
     progress: Progress = field(default_factory=Progress)
     ended: bool = False
 
@@ -41,20 +43,24 @@ class Convoy:
     ended. No deadlock: once everything in flight has ended, the arm that has taken fewest is never held back.
     """
 
-    def __init__(self, ahead: int) -> None:
-        self._ahead = ahead
+    def __init__(self) -> None:
         self._runners: list[Runner] = []
 
-    def join(self, stored: int) -> Runner:
-        runner = Runner(stored)
+    @property
+    def ahead(self) -> int:
+        """Rows that an arm may be ahead."""
+        return ahead_of(runner.in_flight for runner in self._runners)
+
+    def join(self, stored: int, in_flight: int) -> Runner:
+        runner = Runner(stored, in_flight)
         self._runners.append(runner)
         return runner
 
     def may_take(self, runner: Runner) -> bool:
         others = [each.finished for each in self._runners if each is not runner and not each.ended]
-        return not others or runner.taken < min(others) + self._ahead
+        return not others or runner.taken < min(others) + self.ahead
 
 
-def ahead_of(concurrencies: Sequence[int]) -> int:
+def ahead_of(in_flight: Iterable[int]) -> int:
     """Rows that an arm may be ahead, from what each may have in flight."""
-    return SHARES_AHEAD * max(concurrencies)
+    return SHARES_AHEAD * max(in_flight)

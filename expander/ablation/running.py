@@ -14,13 +14,15 @@ from rich.console import Console
 from expander import event_loop
 from expander.ablation.arms import Arm, shared_work
 from expander.ablation.budget import Budget
-from expander.ablation.interleaving import Convoy, Runner, ahead_of
+from expander.ablation.interleaving import Convoy, Runner
+from expander.ablation.shares import Shares
 from expander.ablation.watching import summary, watch
+from expander.display import fed_line
 from expander.engine import Company, Engine
 from expander.exits import Exit
 from expander.progress import Stop, StopReason
 from expander.results import funnel
-from expander.service import Service, serving
+from expander.service import Service, feeding, serving
 from expander.session import collect_less, constrained, finish, meanwhile, opened, say_stopped, session, signals
 from expander.store import FILE, read_only
 from expander.vllm_server.supervise import LOG
@@ -40,7 +42,7 @@ async def _run(arms: Sequence[Arm], console: Console, status: Console) -> Exit:
     ]
     for job in jobs:
         job.check()
-    convoy, budget = Convoy(ahead_of([work.in_flight for work in works])), Budget(arms[0].job.work)
+    convoy, budget = Convoy(), Budget(arms[0].job.work)
     done = [_stored_rows(job.folder) for job in jobs]
     say = partial(status.print, markup=False, highlight=False, soft_wrap=True)
     async with AsyncExitStack() as stack:
@@ -51,7 +53,7 @@ async def _run(arms: Sequence[Arm], console: Console, status: Console) -> Exit:
                 served = serving(job.where, log=job.folder / LOG, told=say)
                 services[key] = await stack.enter_async_context(served)
         engines: list[Engine] = []
-        runners = [convoy.join(stored) for stored in done]
+        runners = [convoy.join(stored, work.in_flight) for stored, work in zip(done, works, strict=True)]
         for job, store, runner in zip(jobs, stores, runners, strict=True):
             service = services[job.where.shared_by]
             settled = await constrained(job, service, say)
@@ -60,20 +62,41 @@ async def _run(arms: Sequence[Arm], console: Console, status: Console) -> Exit:
             )
             engines.append(await stack.enter_async_context(session(settled, store, service, told=say, company=company)))
         budget.watch([(engine, job.work) for engine, job in zip(engines, jobs, strict=True)])
+        shares = [
+            Shares(
+                [
+                    (engine, runner)
+                    for job, engine, runner in zip(jobs, engines, runners, strict=True)
+                    if services[job.where.shared_by] is service
+                ]
+            )
+            for service in services.values()
+        ]
+        feeders = [
+            await stack.enter_async_context(feeding(service, arms[0].job.work, share))
+            for service, share in zip(services.values(), shares, strict=True)
+        ]
         async with meanwhile(watch(status, arms, engines)):
             with signals(engines, status):
-                await _side_by_side(arms, engines, runners)
+                await _side_by_side(arms, engines, runners, shares)
     for job in jobs:
         finish(job.folder)
+    for feeder in feeders:
+        if feeder is not None:
+            say(fed_line(feeder))
     return _report(arms, engines, console, status)
 
 
-async def _side_by_side(arms: Sequence[Arm], engines: Sequence[Engine], runners: Sequence[Runner]) -> None:
+async def _side_by_side(
+    arms: Sequence[Arm], engines: Sequence[Engine], runners: Sequence[Runner], shares: Sequence[Shares]
+) -> None:
     async def work(arm: Arm, engine: Engine, runner: Runner) -> None:
         try:
             await engine.run(arm.job.selected())
         finally:
-            runner.ended = True  # nobody waits for it any more
+            runner.ended = True  # nobody waits for it any more, and what it had in flight is the others'
+            for each in shares:
+                each.divide()
         if engine.stopped is not None and engine.stopped.kind is Stop.PROVIDER:
             # The others would go on alone, at another time than this one.
             for other in engines:

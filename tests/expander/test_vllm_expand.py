@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from expander.ablation.interleaving import Runner
+from expander.ablation.shares import Shares
+from expander.vllm_server.feeding import FIRST
 from tests.expander.running import accounted, command, environment, query, run, write_posts
 from tests.expander.vllm_running import alive, pids, stand_in, until
 
@@ -153,6 +156,45 @@ def test_two_arms_load_the_model_twice(tmp_path: Path) -> None:
     for arm in ("smile", "again"):
         assert len(accounted(tmp_path / "ablation" / "arms" / arm, 12)[0]) == 12
     assert not alive(pids(tmp_path))
+
+
+@pytest.mark.slow
+def test_a_server_with_room_is_not_filled_by_several_arms(tmp_path: Path) -> None:
+    posts = write_posts(tmp_path / "posts.jsonl", 200)
+    given = ("--vllm", "roomy", "--vllm-executable", stand_in(tmp_path), "--out", tmp_path / "ablation")
+    done = run("ablate", posts, "--arm", "smile", "--arm", "again=smile", *given, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert int((tmp_path / "most").read_text()) > FIRST * 1.4  # raised once at least, by a half
+    assert "requests in flight at the end" in done.stderr
+    for arm in ("smile", "again"):
+        assert len(accounted(tmp_path / "ablation" / "arms" / arm, 200)[0]) == 200
+
+
+def test_arms_at_one_server_have_another_sum_than_it_takes() -> None:
+    engines = [_Engine() for _ in range(3)]
+    runners = [Runner(stored=0, in_flight=5) for _ in engines]
+    shares = Shares(list(zip(engines, runners, strict=True)))
+    shares.divide()
+    assert [engine.most for engine in engines] == [None] * 3  # the server has said nothing
+    shares.resize(32)
+    assert [engine.most for engine in engines] == [11, 11, 10] == [runner.in_flight for runner in runners]
+    runners[1].ended = True
+    shares.divide()
+    assert [engine.most for engine in engines] == [16, 11, 16]
+    shares.resize(1)
+    assert [engine.most for engine in engines] == [1, 11, 1]  # none stands still
+    runners[0].ended = runners[2].ended = True
+    shares.resize(64)
+    assert [engine.most for engine in engines] == [1, 11, 1]
+
+
+class _Engine:
+    """Takes the number."""
+
+    most: int | None = None
+
+    def resize(self, most: int) -> None:
+        self.most = most
 
 
 def test_annotate_cannot_start_a_server(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """Behaves like `vllm serve` without a model: the same log lines, routes, processes and ways to die. Standard library only.
 
-`vllm_stand_in.py serve MODEL --host H --port P ...`. MODEL says how it behaves (`sound`, `slow`, `mute`, `oom`, `refused`,
+`vllm_stand_in.py serve MODEL --host H --port P ...`. MODEL says how it behaves (`sound`, `slow`, `roomy`, `mute`, `oom`, `refused`,
 `broken`, `old`, `port-taken`, `sick`); a prompt with CRASH in it kills its engine, whose death is that of a real one.
-$STAND_IN_FOLDER takes what it did: `pids`, `started`, `posts`, `keys`.
+$STAND_IN_FOLDER takes what it did: `pids`, `started`, `posts`, `keys`, `most`.
 """
 
 from __future__ import annotations
@@ -64,6 +64,28 @@ def wait_for_worker(engine: subprocess.Popen[bytes]) -> None:
         time.sleep(0.01)
 
 
+class Running:
+    """How many requests are at work, and how many were at most: the file `most` has it."""
+
+    def __init__(self) -> None:
+        self.count = self.most = 0
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self.count += 1
+            if self.count > self.most:
+                self.most = self.count
+                (FOLDER / "most").write_text(str(self.most))
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self.count -= 1
+
+
+RUNNING = Running()
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     model = ""
@@ -80,7 +102,7 @@ class Handler(BaseHTTPRequestHandler):
         elif self.path == "/version":
             self.answer(200, json.dumps({"version": "0.9.1" if self.model == "old" else "0.32.0"}).encode())
         else:
-            self.answer(200, b'vllm:num_requests_running{engine="0"} 3.0\n')
+            self.answer(200, b'vllm:num_requests_running{engine="0"} %d\n' % RUNNING.count)
 
     def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -89,8 +111,8 @@ class Handler(BaseHTTPRequestHandler):
             file.write(prompt.split()[0] + "\n")
         with (FOLDER / "keys").open("a") as file:
             file.write(f"{self.headers['Authorization']}\n")
-        if "SLOW" in prompt:
-            time.sleep(0.3)
+        with RUNNING:
+            time.sleep(1.0 if self.model == "roomy" else 0.3 if "SLOW" in prompt else 0)
         if DEAD.is_set():
             self.answer(500, b"{}")
         elif "CRASH" in prompt and ("ALWAYS" in prompt or lives() == 1):
