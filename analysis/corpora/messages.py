@@ -29,6 +29,8 @@ class Shape(NamedTuple):
 
 SURROGATE = re.compile("[\ud800-\udfff]")
 """Half of a surrogate pair: no text in any encoding."""
+_SPEAKER_AND_TEXT = 2  # keys, which every message has; most messages of large corpora have no other
+_NOTHING: Mapping[str, object] = {}
 
 _SYSTEM = frozenset({"system", "developer"})
 _OPENAI = Shape(
@@ -90,7 +92,7 @@ def _entry(record: Record, kind: str, shape: Shape) -> CorpusEntry:
                 f"message {number} has the {shape.speaker} {_shown(speaker)}; known are {', '.join(shape.roles)}"
             )
         utterances.append(Utterance(role, text))
-        others.append({key: value for key, value in message.items() if key not in {shape.speaker, shape.text}})
+        others.append(_others(message, shape) if len(message) > _SPEAKER_AND_TEXT else _NOTHING)
     if not utterances:
         raise _NoDialogueError(f"`{shape.listed}` holds no utterance")
     if any(others):
@@ -103,6 +105,10 @@ def _entry(record: Record, kind: str, shape: Shape) -> CorpusEntry:
         question_id=_question_id(fields, kind),
         extra=extra,
     )
+
+
+def _others(message: Mapping[str, object], shape: Shape) -> Mapping[str, object]:
+    return {key: value for key, value in message.items() if key not in {shape.speaker, shape.text}}
 
 
 def content_id(dialogue: Dialogue) -> str:

@@ -26,12 +26,13 @@ from typing import Self, TypeVar
 import orjson
 
 from expander.consoles import console
-from expander.errors import StoreError, UsageError
+from expander.errors import StoreError
 from expander.post import Place
 from expander.store.damage import CHECKED_WHOLE, check_files, check_lines, check_numbers, check_whole
 from expander.store.done import done_among
 from expander.store.lock import RunLock, identity
 from expander.store.messages import damaged, unusable
+from expander.store.presence import Presence
 from expander.store.reading import Connection, check_kind, watch
 from expander.store.records import (
     Kind,
@@ -54,13 +55,12 @@ from expander.store.schema import (
     version_of,
 )
 from expander.store.seen import Seen
+from expander.store.settled import check_same
 from expander.store.writing import Group, commit
 
 SYNC_EVERY = 1.0  # seconds: what a power cut may cost
 GATHER = 0.002  # seconds a group waits for company: 1 % of a slot's time where answers take 200 ms
 LOOK_EVERY = 1.0  # seconds between two looks at whether the folder is still there, when nothing is committed meanwhile
-_SHOWN = 80  # characters of a setting that differs
-_JUDGED_ANEW = frozenset({"rules", "format"})  # settings that `filter` changes in a run
 _SETTLE_EVERY = 64  # rows; so many replies at most are looked at in vain when the run is opened again
 
 ConnectionT = TypeVar("ConnectionT", bound=sqlite3.Connection)
@@ -86,9 +86,6 @@ class Store:
         """Stored replies whose row has no outcome yet, oldest first."""
         self._rows_kept = 0
         self._lock = RunLock(folder)
-        self._identity: tuple[int, int] | None = None
-        self._log_identity: tuple[int, int] | None = None
-        self._size = 0
         self._missing_at = ""
         self._missing_there = 0
         """So many rows in a row stood at that place and are no rows of the run."""
@@ -170,36 +167,8 @@ class Store:
         except BaseException:
             self._close()
             raise
-        self._identity = identity(self._path)
-        self._log_identity = identity(log)
-        self._size = self._path.stat().st_size
-        self._lock.say(self._identity)
-
-    def _check_there(self) -> None:
-        """Raises StoreError when what is written would go to a file that has no name any more."""
-        try:
-            found = self._path.stat()
-        except OSError:
-            found = None
-        if found is None:
-            what = "the folder, or the store in it, was removed while the run was going on"
-        elif (found.st_dev, found.st_ino) != self._identity:
-            what = "another file was put in the store's place while the run was going on"
-        elif found.st_size < self._size:
-            what = "the store was cut while the run was going on"
-        elif self._log_identity is not None and identity(log_of(self._path)) != self._log_identity:
-            what = f"the store's log {log_of(self._path).name} was removed or replaced while the run was going on"
-        elif not self._lock.holds():
-            what = (
-                "its lock file was removed or replaced while the run was going on, so another process could begin on it"
-            )
-        else:
-            self._size = found.st_size
-            return
-        raise StoreError(
-            f"{self._path}: {what}. Nothing more was sent. Put the folder back or leave it away, and give the same command "
-            "again: it goes on from what is there."
-        )
+        self._presence = Presence(self._path, self._lock)
+        self._lock.say(self._presence.identity)
 
     def settle_settings(self, settings: Mapping[str, object], kind: Kind = Kind.EXPANSION) -> None:
         """Write the run's settings and kind, or hold them against those it began with.
@@ -213,21 +182,7 @@ class Store:
             self.set_meta("kind", kind)
             self.set_meta("settings", orjson.dumps(dict(settings), option=orjson.OPT_SORT_KEYS).decode())
             return
-        before = orjson.loads(stored)
-        now = orjson.loads(orjson.dumps(dict(settings)))
-        differing = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
-        if differing:
-            lines = "\n".join(
-                f"  {key}: {_short(before.get(key))} then, {_short(now.get(key))} now" for key in differing
-            )
-            way_on = "Give the settings it began with, or another folder with --out."
-            if _JUDGED_ANEW.issuperset(differing):
-                way_on += (
-                    f" Or have its stored replies judged by these rules, without a request: `filter {self.folder} ...`."
-                )
-            raise UsageError(
-                f"{self.folder}: this run began with other settings, and mixing them would spoil it:\n{lines}\n{way_on}"
-            )
+        check_same(self.folder, orjson.loads(stored), orjson.loads(orjson.dumps(dict(settings))))
 
     # Writing
 
@@ -323,7 +278,9 @@ class Store:
             self._in_thread = group
             sync = time.monotonic() - synced >= SYNC_EVERY
             try:
-                first = await loop.run_in_executor(self._thread, commit, self._writer, group, sync, self._check_there)
+                first = await loop.run_in_executor(
+                    self._thread, commit, self._writer, group, sync, self._presence.check
+                )
             except Exception as error:  # noqa: BLE001 - whatever it is, those who wait for this commit must learn of it
                 self._failure = self._failed(error)
             if sync:
@@ -362,7 +319,7 @@ class Store:
                 await asyncio.wait_for(self._something.wait(), LOOK_EVERY)
                 break
             try:
-                self._check_there()
+                self._presence.check()
             except StoreError as error:
                 self._failure = error
                 async with self._committed:
@@ -456,8 +413,3 @@ def _connect(path: Path, factory: type[ConnectionT]) -> ConnectionT:
     connection.execute("PRAGMA cache_size = -512")  # KiB; the kernel caches the file anyway, and memory stays flat
     connection.execute("PRAGMA wal_autocheckpoint = 400")  # pages; a longer one holds the commits behind it up longer
     return connection
-
-
-def _short(value: object) -> str:
-    text = "nothing" if value is None else orjson.dumps(value).decode()
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
