@@ -49,12 +49,12 @@ async def opened(job: Job) -> AsyncIterator[Store]:
     settings = job.settings()
     job.where.look_for_server()
     async with Store(job.folder) as store:
-        if job.posts is not None:
-            store.forget_missing(str(job.posts))
         if (before := store.meta("settings")) is not None:
             # The constraint is known once the endpoint has been asked; until then it counts as the one of before.
             unknown = {name: value for name, value in orjson.loads(before).items() if name == "constrained"}
             store.settle_settings({**settings, **unknown})
+            if job.posts is not None:
+                store.forget_missing(str(job.posts))
         yield store
 
 

@@ -222,9 +222,11 @@ async def _opened(job: AnnotationJob) -> AsyncIterator[Store]:
     """The job's run, locked, with settings that may go on with it: before a model is loaded for them."""
     job.where.look_for_server()
     async with Store(job.folder) as store:
-        for path in filter(None, (job.corpus, job.against)):
-            store.forget_missing(str(path))
+        goes_on = store.meta("settings") is not None
         store.settle_settings(job.settings(), Kind.ANNOTATION)
+        for path in filter(None, (job.corpus, job.against)):
+            if goes_on:
+                store.forget_missing(str(path))
         store.set_meta("provenance", orjson.dumps(job.made_by()).decode())
         yield store
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.expander.running import run, write_posts
+from tests.expander.running import query, run, write_posts
 
 
 def test_all_but_one_bad_row_of_a_line_vanish(tmp_path: Path) -> None:
@@ -20,6 +20,8 @@ def test_all_but_one_bad_row_of_a_line_vanish(tmp_path: Path) -> None:
         noted = [json.loads(line) for line in (out / "rejected.jsonl").read_text("utf-8").splitlines()]
         assert sorted(row["outcome"] for row in noted) == ["duplicate"] * 2 + ["unreadable"] * 4
         assert len({row["place"] for row in noted}) == 6
+    refused = run("expand", posts, "--temperature", 0.5, "--out", out, cwd=tmp_path)
+    assert (refused.returncode, query(out, "SELECT count(*) FROM missing")) == (2, [(6,)])
     posts.write_text(json.dumps(good), "utf-8")
     done = run("expand", posts, "--out", out, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
