@@ -28,7 +28,7 @@ from expander.store.damage import check_files, check_moderate
 from expander.store.functions import add_function, raise_what_ended_it
 from expander.store.lock import locked
 from expander.store.messages import damaged
-from expander.store.schema import check_version, seal, sealed, version_of
+from expander.store.schema import check_version, seal, sealed
 from expander.stored_run import StoredRun, rules_text, stored_run, template_text
 from expander.whole_file import whole_file
 from filters.rules import RuleSet
@@ -160,8 +160,7 @@ def _transaction(folder: Path, *, dry_run: bool) -> Iterator[sqlite3.Connection 
         yield None
         return
     with closing(sqlite3.connect(folder / FILE, isolation_level=None, timeout=30)) as connection:
-        version = version_of(connection)
-        check_version(folder / FILE, version)
+        version = check_version(folder / FILE, connection)
         if version != SCHEMA:
             raise UsageError(
                 f"{folder / FILE}: of an earlier schema ({version}). Give the run's `expand` command once: it brings the store "

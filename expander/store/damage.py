@@ -15,12 +15,13 @@ from expander.errors import StoreError
 from expander.store.log import noted_frames, read_log, salts_of, unsaved_frames
 from expander.store.messages import damaged
 from expander.store.reading import Connection, connected, watch
-from expander.store.schema import FILE, REPLIES_LOST, SCHEMA, SEALED, log_of, version_of
+from expander.store.schema import FILE, FORMAT_AT, REPLIES_LOST, SCHEMA, SEALED, log_of, version_of
 
 CHECKED_WHOLE = 64 * 1024 * 1024
 """Bytes up to which a store is checked whole on opening; a chosen bound, so that a long run opens as quickly as before."""
 _MAGIC = b"SQLite format 3\x00"
 _HEAD = 100
+_FORMATS = {1, 2}  # without and with a log
 _LEAST_PAGE = 512
 RESULTS = ("dialogues.jsonl", "annotations.jsonl")
 """Files that only a run with a store writes."""
@@ -50,6 +51,8 @@ def check_files(path: Path, *, is_copy: bool = False) -> None:
         raise damaged(path, "it is empty" + (", and its log is not" if log_bytes else ""))
     if not head.startswith(_MAGIC) or len(head) < _HEAD:
         raise damaged(path, "its beginning is not that of a store (file is not a database)")
+    if not set(head[FORMAT_AT : FORMAT_AT + 2]) <= _FORMATS:
+        raise damaged(path, "its head names a format that no store has")
     page_size = page_size_of(head)
     pages = int.from_bytes(head[28:32], "big")
     if size < pages * page_size and not log_bytes:

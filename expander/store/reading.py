@@ -16,7 +16,7 @@ from expander.errors import StoreError, UsageError
 from expander.store.functions import add_function, raise_what_ended_it
 from expander.store.messages import damaged, unusable
 from expander.store.records import Kind
-from expander.store.schema import FILE, REPLY, SCHEMA, SEALED, Table, check_version, log_of, seal, version_of
+from expander.store.schema import FILE, REPLY, SCHEMA, SEALED, Table, check_version, log_of, seal
 
 _WRONG_KIND = {
     Kind.EXPANSION: "it holds the dialogues that `expand` made, no annotations",
@@ -154,9 +154,7 @@ def read_only(folder: Path, kind: Kind = Kind.EXPANSION) -> sqlite3.Connection:
         raise UsageError(f"{folder}: no run is stored here (there is no {FILE}). `expand` makes one.")
     connection = _opened(path)
     try:
-        version = version_of(connection)
-        check_version(path, version)
-        if version == SCHEMA:
+        if check_version(path, connection) == SCHEMA:
             watch(connection, path)
         found = connection.execute("SELECT value FROM meta WHERE key = 'kind'").fetchone()
         check_kind(folder, found[0] if found else None, kind)

@@ -39,7 +39,6 @@ from expander.store.schema import (
     seal,
     sealed,
     swap,
-    version_of,
 )
 
 SETTLED = "settled"
@@ -121,8 +120,7 @@ def _what_is_wrong(path: Path) -> str | None:
     try:
         check_files(path)
         with closing(connected(path, "mode=ro")) as connection:
-            version = version_of(connection)
-            check_version(path, version)
+            version = check_version(path, connection)
             if version != SCHEMA:
                 raise UsageError(
                     f"{path}: of an earlier schema ({version}), whose lines have no seals. Give the run's command again: it brings "

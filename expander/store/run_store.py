@@ -52,7 +52,6 @@ from expander.store.schema import (
     log_of,
     renew,
     sealed,
-    version_of,
 )
 from expander.store.seen import Seen
 from expander.store.settled import check_same
@@ -149,8 +148,7 @@ class Store:
         has_log = log.exists() and log.stat().st_size > 0
         self._reader = _connect(self._path, Connection)
         try:
-            version = version_of(self._reader)
-            check_version(self._path, version)
+            version = check_version(self._path, self._reader)
             whole = self._path.stat().st_size <= CHECKED_WHOLE or (is_copy and has_log)
             if whole:
                 check_whole(self._path, self._reader)

@@ -23,8 +23,9 @@ DRAFT = f".{FILE}.part"
 """A store that is being made from nothing, or from an older or a damaged one; it takes the store's name once it is whole."""
 REPLIES_LOST = "replies_lost"
 """The key of how many replies a recovery could not read: so many numbers are missing among them."""
-_HAS_LOG_AT, _HAS_LOG = 18, b"\x02\x02"
-"""Who may write and who may read a file with a write-ahead log (SQLite, "Database File Format", section 1.3.3)."""
+FORMAT_AT = 18
+"""Where a store's head says which programs may write and which may read it (SQLite, "Database File Format", 1.3.3)."""
+_HAS_LOG = b"\x02\x02"  # those that know write-ahead logs
 _UNSEALED = 1  # the schema before lines had seals
 
 # Rows and replies are appended; the one index with keys in random order is that of row ids. Every such index dirties
@@ -142,7 +143,7 @@ def complete(draft: Path) -> None:
     beside the store.
     """
     with draft.open("r+b") as file:
-        file.seek(_HAS_LOG_AT)
+        file.seek(FORMAT_AT)
         file.write(_HAS_LOG)
         file.flush()
         os.fsync(file.fileno())
@@ -152,15 +153,29 @@ def version_of(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def check_version(path: Path, version: int) -> None:
-    """Raises UsageError for a store of a later version of this program, StoreError for one that says none."""
+def check_version(path: Path, connection: sqlite3.Connection) -> int:
+    """The store's schema, this one or an older one.
+
+    Raises UsageError for a store of a later version of this program, StoreError for one that says none, or says a later
+    one and has the tables of this.
+    """
+    version = version_of(connection)
     if version < _UNSEALED:
         raise damaged(path, "it has none of a run's tables")
     if version > SCHEMA:
+        with closing(sqlite3.connect(":memory:")) as fresh:
+            fresh.executescript(TABLES)
+            if _tables_of(fresh) == _tables_of(connection):
+                raise damaged(path, f"its head says schema {version}, and its tables are those of {SCHEMA}")
         raise UsageError(
             f"{path}: written by another version of this program (schema {version}, this one reads {SCHEMA}). "
             "Use that version, or give another --out."
         )
+    return version
+
+
+def _tables_of(connection: sqlite3.Connection) -> set[str]:
+    return {sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master WHERE type = 'table'")}
 
 
 def renew(path: Path, version: int) -> str:

@@ -289,11 +289,16 @@ def _damage(folder: Path, kind: str, chance: random.Random) -> Damaged:
 
 
 def _findable(folder: Path, before: dict[str, bytes], damage: Damaged) -> set[str]:
-    """Rows whose reply stands whole in a page that was not damaged: its id, some numbers, its body, in one piece."""
+    """Rows whose reply stands whole in a page that was not damaged: its id, some numbers, its body, in one piece.
+
+    Pages of the log count up to its last commit: what follows was never stored.
+    """
     found = set()
     for file in (STORE, LOG):
         path = folder / file
         content = path.read_bytes() if path.exists() else b""
+        if file == LOG:
+            content = content[: _end_of_commits(content)]
         unit, head = (PAGE + 24, 32) if file == LOG else (PAGE, 0)
         for row, body in before.items():
             start = -1
@@ -303,6 +308,13 @@ def _findable(folder: Path, before: dict[str, bytes], damage: Damaged) -> set[st
                 if end >= 0 and not (file == damage.file and page in damage.pages):
                     found.add(row)
     return found
+
+
+def _end_of_commits(log: bytes) -> int:
+    """Bytes up to the end of the last frame that ends a commit: its header's second number is not 0 (SQLite's file format, 4)."""
+    ends = range(32 + 24 + PAGE, len(log) + 1, 24 + PAGE)
+    commits = [end for end in ends if any(log[end - PAGE - 20 : end - PAGE - 16])]
+    return commits[-1] if commits else 0
 
 
 if __name__ == "__main__":

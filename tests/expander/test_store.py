@@ -129,7 +129,7 @@ def test_a_store_that_is_something_else_gives_no_clear_error(content: bytes | No
 def test_a_store_of_another_version_is_used(tmp_path: Path) -> None:
     during(tmp_path, pending)
     with sqlite3.connect(tmp_path / FILE) as connection:
-        connection.execute("PRAGMA user_version = 99")
+        connection.executescript("PRAGMA user_version = 99; ALTER TABLE row ADD later TEXT")
     connection.close()
     for _ in range(2):
         with pytest.raises(UsageError, match="schema 99"):

@@ -321,11 +321,28 @@ def test_a_kill_while_files_change_places_loses_the_store(step: int, tmp_path: P
         assert connection.execute("SELECT count(*) FROM reply").fetchone()[0] == ROWS
 
 
+@pytest.mark.parametrize(
+    ("place", "value"), [(18, 7), (19, 0), (60, 1), (63, 3), (63, 0)], ids=["writing", "reading", "far", "next", "none"]
+)
+def test_a_wrong_number_in_the_head_makes_a_store_unusable(place: int, value: int, tmp_path: Path) -> None:
+    """Format and schema: SQLite takes both on trust, and a later schema is no damage."""
+    during(tmp_path, fill)
+    content = bytearray((tmp_path / FILE).read_bytes())
+    content[place] = value
+    (tmp_path / FILE).write_bytes(content)
+    with pytest.raises(StoreError, match=rf"(?s)damaged.*recover {tmp_path}"):
+        during(tmp_path, nothing)
+    assert recover(tmp_path).replies_lost == 0
+    during(tmp_path, nothing)
+    with closing(read_only(tmp_path)) as connection:
+        assert connection.execute("SELECT count(*) FROM reply").fetchone()[0] == ROWS
+
+
 @pytest.mark.parametrize("command", [("show",), ("filter", "--strict"), ("audit",), ("recover",)], ids=" ".join)
 def test_a_newer_store_is_read(command: tuple[str, ...], tmp_path: Path) -> None:
     during(tmp_path, fill)
     with closing(sqlite3.connect(tmp_path / FILE)) as connection:
-        connection.execute("PRAGMA user_version = 99")
+        connection.executescript("PRAGMA user_version = 99; ALTER TABLE row ADD later TEXT")
     done = run(command[0], tmp_path, *command[1:], cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     if command != ("audit",):
