@@ -13,7 +13,7 @@ vLLM's processes talk through sockets in a temporary folder, and leave them ther
 of their own, which goes with the server. Their shared memory would stay too: Python's resource tracker (one of the processes)
 removes it once those that used it are gone, if it is left alone for so long.
 
-It prints `started PID` and, when every process is gone, `ended CODE` (a signal's number negative) or `stopped`.
+It prints `started PID FOLDER` and, when every process is gone, `ended CODE` (a signal's number negative) or `stopped`.
 Standard library only, and little of it: it starts in some 20 ms and costs the job 8 MB.
 """
 
@@ -49,9 +49,9 @@ def main(grace: float, command: list[str]) -> None:
     asked_to_end: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: asked_to_end.append(number))
     job = os.getppid()
-    with _sockets():
+    with _sockets() as folder:
         server = _start(libc, command)
-        say(f"started {server}")
+        say(f"started {server} {folder or ''}")
         end = _watch(server, job, asked_to_end, grace)
     say(end)
 
@@ -73,16 +73,16 @@ def say(text: str) -> None:
 
 
 @contextmanager
-def _sockets() -> Iterator[None]:
-    """A folder for the server's sockets, but where the user has named one or there is no room for a name that long."""
+def _sockets() -> Iterator[Path | None]:
+    """A folder for the server's sockets; None where the user has named one or there is no room for a name that long."""
     folder = Path(os.environ.get("TMPDIR", "/tmp"), f"vllm-{os.getpid()}-{time.time_ns():x}")  # noqa: S108
     if _SOCKETS in os.environ or len(str(folder)) > _LONGEST_FOLDER:
-        yield
+        yield None
         return
     with suppress(OSError):
         folder.mkdir(mode=0o700)
         os.environ[_SOCKETS] = str(folder)
-    yield
+    yield folder
     with suppress(OSError):
         for each in folder.iterdir():
             each.unlink(missing_ok=True)

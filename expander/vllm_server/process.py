@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -23,10 +24,12 @@ _LONGEST_STOP = (
 class ServerProcess:
     """A running server and all its processes."""
 
-    def __init__(self, held_by: Process, pid: int) -> None:
+    def __init__(self, held_by: Process, pid: int, sockets: str) -> None:
+        """`sockets` is the folder that the keeper made for the server's, or empty."""
         self.pid = pid
         """Of the server's main process, and of its process group."""
         self._keeper = held_by
+        self._sockets = sockets
         self._end = asyncio.create_task(self._wait())
 
     @classmethod
@@ -51,14 +54,14 @@ class ServerProcess:
         assert held_by.stdout is not None
         assert held_by.stdin is not None
         try:
-            started = (await held_by.stdout.readline()).split()
+            started = os.fsdecode(await held_by.stdout.readline()).rstrip("\n").split(" ", 2)
         except asyncio.CancelledError:
             held_by.stdin.close()  # it stops what it has started, and ends
             await held_by.wait()
             raise
-        if started[:1] != [b"started"]:
+        if started[0] != "started":
             raise OSError("the process that keeps the server did not start")
-        return cls(held_by, int(started[1]))
+        return cls(held_by, int(started[1]), started[2])
 
     async def ended(self) -> int | None:
         """Wait until the server has died of itself and nothing of it is left: its exit code, a signal's number negative.
@@ -94,6 +97,8 @@ class ServerProcess:
         said = (await self._keeper.stdout.read()).decode().split()
         if not said:  # the keeper was killed: the kernel killed the server's main process, the rest is ours to kill
             self._kill_group()
+            if self._sockets:
+                shutil.rmtree(self._sockets, ignore_errors=True)
         await self._keeper.wait()
         return int(said[1]) if said[:1] == ["ended"] else None
 

@@ -106,8 +106,11 @@ def test_a_forked_child_that_holds_the_pipe_keeps_the_server_alive(tmp_path: Pat
 
 
 def test_a_killed_keeper_leaves_the_server_without_one(tmp_path: Path) -> None:
-    """Then the kernel kills the server and the job starts another, with a keeper of its own."""
-    with job("sound", stand_in(tmp_path), tmp_path, "wait") as process:
+    """Then the kernel kills the server, and the job tidies and starts another, with a keeper of its own."""
+    with (
+        TemporaryDirectory(dir="/tmp") as temporary,
+        job("sound", stand_in(tmp_path), tmp_path, "wait", TMPDIR=temporary) as process,
+    ):
         assert process.stdout is not None
         first = int(process.stdout.readline().split()[0])
         keeper = int(Path(f"/proc/{first}/stat").read_text().rpartition(")")[2].split()[1])
@@ -117,6 +120,7 @@ def test_a_killed_keeper_leaves_the_server_without_one(tmp_path: Path) -> None:
         assert until(lambda: not alive([pid for pid in pids(tmp_path)[:3] if pid != grandchild]), SECONDS)
         process.kill()
         process.communicate(timeout=20)
+        assert until(lambda: not list(Path(temporary).iterdir()), SECONDS)
     assert until(lambda: not alive(pids(tmp_path)[3:]), SECONDS)
     for pid in alive([grandchild]):
         os.kill(pid, signal.SIGKILL)
