@@ -160,14 +160,14 @@ def test_two_arms_load_the_model_twice(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_server_with_room_is_not_filled_by_several_arms(tmp_path: Path) -> None:
-    posts = write_posts(tmp_path / "posts.jsonl", 200)
+    posts = write_posts(tmp_path / "posts.jsonl", 100)
     given = ("--vllm", "roomy", "--vllm-executable", stand_in(tmp_path), "--out", tmp_path / "ablation")
     done = run("ablate", posts, "--arm", "smile", "--arm", "again=smile", *given, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert int((tmp_path / "most").read_text()) > FIRST * 1.4  # raised once at least, by a half
     assert "requests in flight at the end" in done.stderr
     for arm in ("smile", "again"):
-        assert len(accounted(tmp_path / "ablation" / "arms" / arm, 200)[0]) == 200
+        assert len(accounted(tmp_path / "ablation" / "arms" / arm, 100)[0]) == 100
 
 
 def test_arms_at_one_server_have_another_sum_than_it_takes() -> None:

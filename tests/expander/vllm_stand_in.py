@@ -112,7 +112,7 @@ class Handler(BaseHTTPRequestHandler):
         with (FOLDER / "keys").open("a") as file:
             file.write(f"{self.headers['Authorization']}\n")
         with RUNNING:
-            time.sleep(1.0 if self.model == "roomy" else 0.3 if "SLOW" in prompt else 0)
+            time.sleep(2.0 if self.model == "roomy" else 0.3 if "SLOW" in prompt else 0)
         if DEAD.is_set():
             self.answer(500, b"{}")
         elif "CRASH" in prompt and ("ALWAYS" in prompt or lives() == 1):
