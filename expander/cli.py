@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import shlex
-import signal
 import sys
-import threading
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.config import Env, Yaml
 
+from expander import interrupts
 from expander.bounds import FLAG
 from expander.command_secrets import secrets_in, silence_libraries, without_secrets
 from expander.commands import asking, corpora
@@ -356,7 +355,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     silence_libraries()
-    answer_interrupts()
+    interrupts.answer()
     try:
         _check_text(arguments)
         code = int(app.meta(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0)
@@ -396,14 +395,6 @@ def _check_text(arguments: list[str]) -> None:
     for number, argument in enumerate(arguments, 1):
         if not argument.isascii() and any("\ud800" <= sign <= "\udfff" for sign in argument):
             raise UsageError(f"Argument {number} is not UTF-8. Rename the file, or write the text anew.")
-
-
-def answer_interrupts() -> None:
-    """Let Ctrl-C and SIGTERM end the command with 130 and the way to go on, outside the workers too."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # not where whoever started this has it ignored
-            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def continuation(arguments: list[str]) -> str:
